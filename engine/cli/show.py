@@ -1,0 +1,68 @@
+"""Findings, plans and outcomes as text for people."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from engine.execute.run_plan import Outcome
+from engine.language.diagnostics import Diagnostic, render
+from engine.language.layers import shown
+from engine.plan.steps import Action, Plan, Step
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def show_findings(findings: Sequence[Diagnostic]) -> str:
+    """Write findings one after the other, and how many there are."""
+    errors = sum(found.severity == "error" for found in findings)
+    total = f"\n\n{errors} problem{'s' if errors > 1 else ''}" if errors else ""
+    return "\n\n".join(map(render, findings)) + total
+
+
+def show_plan(plan: Plan) -> str:
+    """Write a plan as a table: action, stage, how much, and why."""
+    lines = [f"{plan.title or Path(plan.recipe).stem}", f"  from {' → '.join(plan.layers)}", ""]
+    rows = [(step.action.value, step.stage.name, _amount(step), step) for step in plan.steps]
+    for action, name, amount, step in rows:
+        first, *more = step.reasons
+        lines.append(f"  {action:<8} {name:<13} {amount:<19} {first}")
+        lines += [f"  {'':<8} {'':<13} {'':<19} {reason}" for reason in more]
+        lines += [f"  {'':<8} {'':<13} {'':<19} {note}" for note in step.notes]
+    return "\n".join([*lines, "", f"  {_summary(plan)}"])
+
+
+def show_outcome(outcome: Outcome) -> str:
+    """Name what was done and the files that it made."""
+    did = f"done: {', '.join(outcome.ran)}" if outcome.ran else "nothing to do: everything was made before"
+    return "\n".join([did, "", *(f"  {shown(file)}" for file in outcome.files)])
+
+
+def size(count: int) -> str:
+    """Write a number of bytes for people."""
+    value, unit = float(count), 0
+    while value >= 1024 and unit < len(_UNITS) - 1:
+        value, unit = value / 1024, unit + 1
+    return f"{value:.0f} {_UNITS[unit]}" if unit == 0 or value >= 10 else f"{value:.1f} {_UNITS[unit]}"
+
+
+def _amount(step: Step) -> str:
+    """How much is to be done."""
+    if step.count is None:
+        return "network" if step.action is not Action.REUSE and step.stage.network(step.spec) else ""
+    missing, total, unit = step.count.missing, step.count.total, step.count.unit
+    return f"{missing} of {total} {unit}"
+
+
+def _summary(plan: Plan) -> str:
+    if not plan.work:
+        return "Nothing to do: everything was made before."
+    counts = [f"{sum(step.action is action for step in plan.steps)} {action.value}"
+              for action in Action if any(step.action is action for step in plan.steps)]  # fmt: skip
+    known = [step for step in plan.work if step.bytes is not None]
+    unknown = [step.stage.name for step in plan.work if step.bytes is None]
+    disk = f"at most {size(sum(step.bytes or 0 for step in known))} for {', '.join(s.stage.name for s in known)}"
+    parts = [", ".join(counts) + "."]
+    if known:
+        parts.append(f"Disk: {disk}.")
+    if unknown:
+        parts.append(f"Disk of {', '.join(unknown)}: unknown before it runs.")
+    return " ".join(parts)

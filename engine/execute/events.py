@@ -1,0 +1,36 @@
+"""What happens in a run, as JSON lines. Progress, reports and trackers are readers of this one stream."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+Event = dict[str, Any]
+
+
+@dataclass(slots=True)
+class EventLog:
+    """Appends events to a file; a torn last line is the worst that a crash leaves."""
+
+    path: Path
+    number: int = field(default=0)
+
+    def write(self, event: Event) -> None:
+        """Append one event with its number and time."""
+        self.number += 1
+        line = json.dumps({"seq": self.number, "ts": datetime.now(UTC).isoformat()} | event, ensure_ascii=False)
+        handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(handle, f"{line}\n".encode())
+        finally:
+            os.close(handle)
+
+
+def read_events(path: Path) -> Iterator[Event]:
+    """Yield the events of a log; a last line that was torn by a crash is left out."""
+    for line in path.read_bytes().splitlines(keepends=True):
+        if line.endswith(b"\n"):
+            yield json.loads(line)

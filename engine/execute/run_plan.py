@@ -1,0 +1,189 @@
+"""Carry out a plan, step by step. What is made is published whole; what is interrupted goes on the next time."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from engine.execute.events import Event, EventLog
+from engine.execute.runner import Order, Runner
+from engine.language.diagnostics import RecipeError
+from engine.language.merge import leaves, nested
+from engine.language.resolve import Resolved
+from engine.plan.compile import Known, bind, located
+from engine.plan.steps import Action, Plan, Step
+from engine.seam import StageError, canonical
+from engine.store import Artifact, Damaged, FolderPart, Store, write_whole
+from engine.words.table import word_at
+from engine.words.word import CacheClass
+
+ENGINE = f"wan-recipes {version('wan-recipes')}"
+DELIVERED = ("export", "sample")  # the stages whose files people want to have
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run did.
+
+    Attributes:
+        ran: names of the stages that did work.
+        files: the files for people.
+        log: the folder with the events.
+    """
+
+    ran: tuple[str, ...]
+    files: tuple[Path, ...]
+    log: Path
+
+
+def run_plan(
+    plan: Plan, resolved: Resolved, store: Store, runner: Runner, outputs: Path, watch: Callable[[Event], None]
+) -> Outcome:
+    """Execute a plan and deliver its files.
+
+    Args:
+        outputs: folder for the files that people want; those that are there are left as they are.
+        watch: is told every event.
+    """
+    store.sweep()
+    log = _new_log(store, resolved)
+    events = EventLog(log / "events.jsonl")
+
+    def notify(event: Event) -> None:
+        events.write(event)
+        watch(event)
+
+    notify({"type": "run", "recipe": plan.recipe, "steps": [step.as_json() for step in plan.steps]})
+    known, ran = Known(), list[str]()
+    for planned in plan.steps:
+        step = planned if planned.key is not None else _bound(planned, resolved, store, known)
+        if step.action is not Action.REUSE:
+            _do(step, known, resolved, store, runner, log, notify)
+            ran.append(step.stage.name)
+        assert step.key is not None, "a bound step has its key"
+        known.add(_made(step, store))
+        store.remember(resolved.file, step.stage.name, step.key)
+    files = _deliver(known, resolved, outputs, step.key)
+    notify({"type": "done", "ran": ran, "files": [str(file) for file in files]})
+    return Outcome(tuple(ran), files, log)
+
+
+def _bound(planned: Step, resolved: Resolved, store: Store, known: Known) -> Step:
+    """Tie a step to inputs that had to be made first."""
+    step, troubles = bind(planned.stage, resolved, store, known)
+    findings = [located(trouble, resolved) for trouble in troubles]
+    if any(found.severity == "error" for found in findings):
+        raise RecipeError(findings)
+    return step
+
+
+def _do(
+    step: Step, known: Known, resolved: Resolved, store: Store, runner: Runner, log: Path,
+    notify: Callable[[Event], None],
+) -> None:  # fmt: skip
+    """Run one step and publish what it makes."""
+    stage, order = step.stage, _order(step, known, resolved, store)
+    assert step.key is not None, "a bound step has its key"
+    notify({"type": "stage_start", "stage": stage.name, "does": stage.does, "action": step.action.value})
+    with _one_at_a_time(store, order.identity, notify):
+        if isinstance(found := store.find(stage.name, step.key), Damaged):
+            store.reject(found)
+        about = {
+            "stage": stage.name, "version": stage.version, "key": step.key, "identity": order.identity,
+            "spec": order.spec, "runtime": order.runtime, "inputs": dict(order.digests), "made_with": _versions(),
+        }  # fmt: skip
+        with store.filling(store.artifact_folder(stage.name, step.key), about) as draft:
+            runner.run(stage, replace(order, output=str(draft)), log / f"{stage.name}.log",
+                       lambda event: notify({"stage": stage.name} | event))  # fmt: skip
+    notify({"type": "stage_done", "stage": stage.name})
+
+
+def _order(step: Step, known: Known, resolved: Resolved, store: Store) -> Order:
+    """Write a step as the order that its stage gets."""
+    assert step.identity is not None and step.digests is not None, "a bound step has both"
+    folders = {}
+    for need in step.stage.needs:
+        maker, _, part = need.partition("/")
+        outputs = known.outputs.get(maker) or {}
+        if isinstance(found := outputs.get(part), FolderPart):
+            folders[need] = str(found.folder)
+    shared = store.shared(step.stage.name, step.identity)
+    return Order(
+        step.stage.name, step.spec.model_dump(mode="json"), step.runtime.model_dump(mode="json"), folders,
+        step.digests, "", str(shared), step.identity, known.files | dict(step.files or {}),
+        str(store.root.parent), _provenance(resolved),
+    )  # fmt: skip
+
+
+def _made(step: Step, store: Store) -> Step:
+    """Return a finished step with what it really put out, which must be what was foreseen."""
+    assert step.key is not None, "a bound step has its key"
+    found = store.find(step.stage.name, step.key)
+    if not isinstance(found, Artifact):
+        raise StageError(f"the output of {step.stage.name} is gone or damaged; run again")
+    for name, part in (step.outputs or {}).items():
+        if found.parts[name].digest != part.digest:
+            raise StageError(f"{step.stage.name} made other {name} than planned: its input changed meanwhile; run again")
+    return replace(step, outputs=found.parts)
+
+
+@contextmanager
+def _one_at_a_time(store: Store, identity: str, notify: Callable[[Event], None]) -> Iterator[None]:
+    """Wait while another run does the same work. Saves double work; nothing depends on it being right."""
+    folder = store.root / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / f"{identity}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        notify({"type": "message", "message": "another run is doing this; waiting for it to end"})
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _deliver(known: Known, resolved: Resolved, outputs: Path, key: str) -> tuple[Path, ...]:
+    """Copy the files that people want out of the store; what is there already stays as it is."""
+    folder = outputs / resolved.file.stem / key[:8]
+    files = []
+    for stage in DELIVERED:
+        for part in (known.outputs[stage] or {}).values():
+            assert isinstance(part, FolderPart), "a finished step lies on disk"
+            for name in sorted(part.digests):
+                target = folder / name
+                if not target.exists():
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    write_whole(target, (part.folder / name).read_bytes())
+                files.append(target)
+    return tuple(files)
+
+
+def _new_log(store: Store, resolved: Resolved) -> Path:
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
+    name = re.sub("[^A-Za-z0-9_.-]+", "-", resolved.file.stem)
+    folder = store.root / "runs" / f"{stamp}-{name}"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _provenance(resolved: Resolved) -> dict[str, str]:
+    """What files that leave the house say of where they come from: the recipe without any path of this machine."""
+    public = {at: leaf.value for at, leaf in leaves(resolved.merged) if not _is_location(at)}
+    return {"recipe": canonical(resolved.header | {"extends": []} | nested(public)).decode(), "engine": ENGINE}
+
+
+def _is_location(path: str) -> bool:
+    word = word_at(path)
+    return word is not None and word.cache is CacheClass.LOCATION
+
+
+def _versions() -> dict[str, str]:
+    """Versions of the libraries that numbers depend on."""
+    return {name: version(name) for name in ("torch", "diffusers", "transformers", "peft", "av", "numpy")}

@@ -1,0 +1,189 @@
+"""Who does the work of a step: a process of its own, or this one.
+
+The contract is data: an order as JSON, folders, a stream of events, an exit code. A stage in its own process gives
+back all its memory by ending, and nothing that it does can harm the engine.
+"""
+
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+from engine.execute.events import Event
+from engine.seam import Interrupted, Stage, StageError, Work
+from engine.store import Store, verify_fully
+
+EXIT_FAILED, EXIT_BUG, EXIT_INTERRUPTED = 4, 70, 75
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One step as data: everything that a stage gets."""
+
+    stage: str
+    spec: Mapping[str, Any]
+    runtime: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    digests: Mapping[str, str]
+    output: str
+    shared: str
+    identity: str
+    files: Mapping[str, str]
+    store: str
+    provenance: Mapping[str, str]
+
+    def as_text(self) -> str:
+        """Write the order as JSON."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False)
+
+
+class Bug(Exception):
+    """A stage broke in a way that it did not foresee; ``log`` holds the traceback."""
+
+    def __init__(self, stage: str, log: Path) -> None:
+        super().__init__(f"the stage {stage} broke; this is a mistake of the program: please report {log}")
+        self.log = log
+
+
+class Runner(Protocol):
+    """Does the work of one step."""
+
+    def run(self, stage: Stage, order: Order, log: Path, notify: Callable[[Event], None]) -> None:
+        """Fill the folder ``order.output``.
+
+        Raises:
+            StageError: the work cannot be done.
+            Interrupted: someone asked to stop, and the work is safe on disk.
+            Bug: anything else.
+        """
+
+
+class InThisProcess:
+    """Runs the stage here: for tests, where starting a process for each stage would cost more than the work."""
+
+    def run(self, stage: Stage, order: Order, log: Path, notify: Callable[[Event], None]) -> None:  # noqa: ARG002
+        """See ``Runner``."""
+        work_of(stage)(make_work(stage, order, lambda type_, **said: notify({"type": type_, **said}), lambda: False))
+
+
+class InItsOwnProcess:
+    """Runs the stage in an interpreter of its own and passes on what it says."""
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+        self._asked = 0
+
+    def run(self, stage: Stage, order: Order, log: Path, notify: Callable[[Event], None]) -> None:
+        """See ``Runner``."""
+        paper = log.with_suffix(".order.json")
+        paper.write_text(order.as_text())
+        before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        failure = ""
+        try:
+            with log.open("ab") as stderr:
+                self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                    [sys.executable, "-m", "engine.execute.worker", str(paper)],
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True,
+                    env=os.environ | {"PYTHONPATH": _importable()},
+                )  # fmt: skip
+                if self._asked:  # asked to stop while the process was being made
+                    self._child.send_signal(signal.SIGTERM)
+                assert self._child.stdout is not None, "a pipe was asked for"
+                for line in self._child.stdout:
+                    event = json.loads(line)
+                    failure = event["message"] if event["type"] == "failed" else failure
+                    notify(event)
+                code = self._child.wait()
+        finally:
+            self._child = None
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        _judge(stage, code, failure, log, hurried=self._asked > 1)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Ask the stage to stop; the second time, end it."""
+        self._asked += 1
+        if self._child is not None:
+            self._child.send_signal(signal.SIGTERM if self._asked == 1 else signal.SIGKILL)
+
+
+def _judge(stage: Stage, code: int, failure: str, log: Path, *, hurried: bool) -> None:
+    """Turn an exit code into what it means."""
+    if code == 0:
+        return
+    if code == EXIT_INTERRUPTED or hurried:
+        raise Interrupted(stage.name)
+    if code == EXIT_FAILED:
+        raise StageError(failure)
+    if code == -signal.SIGKILL:
+        raise StageError(f"the stage {stage.name} was killed, as happens when memory runs out; run again to go on")
+    raise Bug(stage.name, log)
+
+
+def work_of(stage: Stage) -> Callable[[Work[Any, Any]], None]:
+    """Import what does the work of a stage. The one door from the engine to torch."""
+    module, _, function = stage.entry.partition(":")
+    entry: Callable[[Work[Any, Any]], None] = getattr(importlib.import_module(module), function)
+    return entry
+
+
+def make_work(
+    stage: Stage, order: Order, tell: Callable[..., None], stopping: Callable[[], bool]
+) -> Work[Any, Any]:
+    """Turn an order back into what a stage is given, after checking that its inputs are whole."""
+    store = Store(Path(order.store))
+    needed: dict[Path, set[str]] = {}
+    for need, folder in order.inputs.items():
+        needed.setdefault(Path(folder).parent, set()).add(need.partition("/")[2])
+    for artifact, parts in needed.items():
+        verify_fully(artifact, frozenset(parts))
+    return Work(
+        spec=stage.spec.model_validate(order.spec),
+        runtime=stage.runtime.model_validate(order.runtime),
+        inputs={need: Path(folder) for need, folder in order.inputs.items()},
+        digests=order.digests,
+        output=Path(order.output),
+        shared=Path(order.shared),
+        identity=order.identity,
+        files=order.files,
+        memo=store.root / "memo",
+        items=_StageItems(store, stage.name),
+        provenance=order.provenance,
+        tell=tell,
+        stopping=stopping,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _StageItems:
+    """The store of items as a stage sees it. A key names its maker, so that others can read: ``maker/key``."""
+
+    store: Store
+    stage: str
+
+    def has(self, key: str) -> bool:
+        return self.store.has_item(*self._maker(key))
+
+    def open(self, key: str) -> Path:
+        return self.store.open_item(*self._maker(key))
+
+    def publish(self, key: str) -> AbstractContextManager[Path]:
+        return self.store.filling_item(*self._maker(key))
+
+    def _maker(self, key: str) -> tuple[str, str]:
+        maker, slash, rest = key.partition("/")
+        return (maker, rest) if slash else (self.stage, key)
+
+
+def _importable() -> str:
+    """Let the worker import this very program, also where it is not installed."""
+    here = str(Path(__file__).resolve().parents[2])
+    return os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])

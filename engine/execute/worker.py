@@ -1,0 +1,62 @@
+"""The other end of ``InItsOwnProcess``: read an order, do the work, say what happens on standard output.
+
+Run as ``python -m engine.execute.worker ORDER.json``. When the engine dies, so does the worker: its standard input
+ends, and it leaves without a word. Nothing that it had committed is lost by that.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import Any, TextIO
+
+from engine.execute.runner import EXIT_BUG, EXIT_FAILED, EXIT_INTERRUPTED, Order, make_work, work_of
+from engine.seam import Interrupted, StageError
+from engine.stages import STAGES
+
+
+def main(path: str) -> int:
+    """Do the work of an order; returns the exit code."""
+    events = _events_only()
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    threading.Thread(target=_die_with_the_engine, daemon=True).start()
+
+    def tell(type_: str, **said: Any) -> None:
+        events.write(json.dumps({"type": type_, **said}) + "\n")
+        events.flush()
+
+    order = Order(**json.loads(Path(path).read_text()))
+    stage = next(stage for stage in STAGES if stage.name == order.stage)
+    try:
+        work_of(stage)(make_work(stage, order, tell, stop.is_set))
+    except Interrupted:
+        return EXIT_INTERRUPTED
+    except StageError as error:
+        tell("failed", message=str(error))
+        return EXIT_FAILED
+    except Exception:  # noqa: BLE001 - the outermost frame: the engine must learn of it, the log keeps all of it
+        traceback.print_exc()
+        return EXIT_BUG
+    return 0
+
+
+def _events_only() -> TextIO:
+    """Keep standard output for events; whatever libraries print goes to the log."""
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return events
+
+
+def _die_with_the_engine() -> None:
+    while os.read(0, 1024):
+        pass
+    os._exit(EXIT_BUG)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

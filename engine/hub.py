@@ -1,0 +1,37 @@
+"""Commits of the Hugging Face Hub, linked into an artifact.
+
+The Hub's own library downloads, resumes, honours ``HF_ENDPOINT``, ``HF_HUB_OFFLINE`` and the user's cache. The cache
+keeps the one copy of each file; the artifact links it, and its manifest holds the digest of what was linked.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+from engine.seam import StageError
+
+
+def link_commit(
+    kind: Literal["model", "dataset"], repository: str, revision: str, files: Sequence[str], output: Path
+) -> None:
+    """Fill a folder with links to the files of a commit, fetching those that are not in the Hub's cache.
+
+    Args:
+        files: patterns of the wanted names.
+
+    Raises:
+        StageError: the Hub cannot be reached, or has no such commit.
+    """
+    try:
+        found = snapshot_download(repository, repo_type=kind, revision=revision, allow_patterns=list(files))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise StageError(f"cannot fetch the {kind} {repository} at {revision}: {reason}") from error
+    snapshot = Path(found)
+    for file in sorted(path for path in snapshot.rglob("*") if path.is_file()):
+        link = output / file.relative_to(snapshot)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(file.resolve())

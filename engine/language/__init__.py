@@ -1,0 +1,1 @@
+"""From text to a resolved recipe: YAML nodes with spans, layers, merging, checking, rules, diagnostics."""

@@ -1,0 +1,147 @@
+"""Hold a layer or a complete recipe against its schema and say every difference at its place."""
+
+from collections.abc import Iterator, Mapping as Words
+from typing import Any
+
+from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.validators import extend
+
+from engine.language.diagnostics import Diagnostic
+from engine.language.layers import Layer
+from engine.language.merge import Section, place, values
+from engine.language.nodes import KeyPath, key_span, leaves, plain, value_span
+from engine.language.suggest import did_you_mean, nearest
+from engine.words.recipe import HEADER_WORDS
+from engine.words.schema import Schema, layer_schema, resolved_schema
+from engine.words.table import MEANINGS, WORDS, word_at
+from engine.words.word import CacheClass
+
+# JSON Schema takes 16.0 for an integer and so hides a slip; a recipe's integer is written without a point
+_STRICT = Draft202012Validator.TYPE_CHECKER.redefine(
+    "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+)
+_Validator = extend(Draft202012Validator, type_checker=_STRICT)
+
+_HOW = (CacheClass.NUMERICS, CacheClass.RUNTIME, CacheClass.LABEL)
+
+
+def check_layer(layer: Layer, *, header: bool = True) -> tuple[list[Diagnostic], list[KeyPath]]:
+    """Return the findings of one layer and the paths of the values that cannot be used.
+
+    Args:
+        layer: the layer.
+        header: whether it must carry a header; overrides do not.
+    """
+    schema = layer_schema()
+    if not header:
+        schema["required"] = []
+    findings, bad = list[Diagnostic](), list[KeyPath]()
+    for error in _Validator(schema).iter_errors(plain(layer.node)):
+        for found, path in _explain(error, layer, schema):
+            findings.append(found)
+            bad.append(path)
+    findings += _contract(layer)
+    return findings, bad
+
+
+def check_complete(merged: Section, excused: frozenset[str]) -> list[Diagnostic]:
+    """Return what a complete recipe lacks, except where a finding of a layer already explains it."""
+    findings = []
+    for error in _Validator(_sections_only(resolved_schema())).iter_errors(values(merged)):
+        at = ".".join(map(str, error.absolute_path))
+        if error.validator != "required":
+            findings.append(Diagnostic("RCP2002", _says(error), place(merged, at), at, _about(at)))
+            continue
+        for name in error.validator_value:
+            path = f"{at}.{name}".strip(".")
+            if name not in error.instance and not any(_related(path, known) for known in excused):
+                # one error names one missing word, but iter_errors repeats the list for each: keep the one it is about
+                if f"'{name}'" in error.message:
+                    findings.append(Diagnostic("RCP2003", f"`{path}` is missing", place(merged, at), path, _about(path)))
+    return findings
+
+
+def _sections_only(schema: Schema) -> Schema:
+    words = {name: word for name, word in schema["properties"].items() if name not in HEADER_WORDS}
+    required = [name for name in schema["required"] if name not in HEADER_WORDS]
+    return schema | {"properties": words, "required": required}
+
+
+def _explain(error: ValidationError, layer: Layer, schema: Schema) -> Iterator[tuple[Diagnostic, KeyPath]]:
+    path: KeyPath = tuple(error.absolute_path)
+    at = ".".join(map(str, path))
+    if error.validator == "additionalProperties":
+        for name in sorted(set(error.instance) - set(error.schema["properties"])):
+            below = (*path, name)
+            help_ = _unknown(name, at, error.schema["properties"])
+            where = f" under `{at}`" if at else ""
+            yield Diagnostic("RCP2001", f"unknown word `{name}`{where}", key_span(layer.node, below),
+                             f"{at}.{name}".strip("."), help_), below  # fmt: skip
+    elif error.validator == "required":
+        missing = [name for name in error.validator_value if name not in error.instance]
+        for name in (name for name in missing if f"'{name}'" in error.message):
+            yield Diagnostic("RCP2003", f"`{name}` is missing", value_span(layer.node, path), name,
+                             schema["properties"].get(name, {}).get("description", "")), (*path, name)  # fmt: skip
+    else:
+        yield Diagnostic("RCP2002", _says(error), value_span(layer.node, path), at, _about(at)), path
+
+
+def _says(error: ValidationError) -> str:
+    """Say in words what is wrong with a value."""
+    where = ".".join(map(str, error.absolute_path)) or "the file"
+    value, limit = error.instance, error.validator_value
+    shown = f"{value!r}" if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+    shown = shown if len(shown) <= 60 else shown[:57] + "…"
+    match error.validator:
+        case "type":
+            return f"`{where}` is {shown}, not {_KINDS.get(str(limit), str(limit))}"
+        case "enum" | "const":
+            known = limit if isinstance(limit, list) else [limit]
+            near = did_you_mean(value, known) if isinstance(value, str) else ""
+            return f"`{where}` is {shown}, not one of {', '.join(map(str, known))}" + (f"; {near}" if near else "")
+        case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum":
+            return f"`{where}` is {shown}; it must be {_LIMITS[error.validator]} {limit}"
+        case "minLength" | "minItems" | "minProperties":
+            return f"`{where}` is empty" if not value else f"`{where}` has too few parts ({shown}): at least {limit}"
+        case _:
+            return f"`{where}`: {error.message}"
+
+
+_KINDS = {
+    "integer": "a whole number", "number": "a number", "string": "a text (quote it)", "boolean": "true or false",
+    "array": "a list", "object": "a section", "null": "null",
+}  # fmt: skip
+_LIMITS = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than", "exclusiveMaximum": "below"}
+
+
+def _unknown(name: str, at: str, siblings: Words[str, Any]) -> str:
+    """Suggest a sibling, or say where a word of that name belongs."""
+    if near := nearest(name, siblings):
+        return f"did you mean `{near}`?"
+    elsewhere = [path for path in WORDS if path.rpartition(".")[2] == name]
+    if elsewhere:
+        return f"`{name}` belongs under `{elsewhere[0].rpartition('.')[0]}`"
+    known = ", ".join(siblings)
+    return f"known here: {known}" if len(known) < 160 else f"see the words under `{at or 'a recipe'}` in docs/reference.md"
+
+
+def _about(path: str) -> str:
+    word = word_at(path)
+    return word.description if word else MEANINGS.get(path, "")
+
+
+def _related(path: str, other: str) -> bool:
+    return path == other or path.startswith(f"{other}.") or other.startswith(f"{path}.")
+
+
+def _contract(layer: Layer) -> Iterator[Diagnostic]:
+    """A hardware profile says how, never what."""
+    if layer.kind != "hardware":
+        return
+    for path, entry in leaves(layer.node):
+        word = word_at(".".join(path))
+        if word is not None and word.cache not in _HOW:
+            yield Diagnostic(
+                "RCP2301", f"a hardware profile may not set `{word.path}`", entry.key_span, word.path,
+                f"`{word.path}` decides what is made ({word.cache}); set it in the recipe or the flavour",
+            )  # fmt: skip

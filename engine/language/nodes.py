@@ -1,0 +1,137 @@
+"""YAML as a tree that remembers where every key and value was written."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
+KeyPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A text that recipes are read from.
+
+    Attributes:
+        name: how to show it to people, such as ``recipes/cat.yaml`` or ``--set #1``.
+        folder: what relative paths in it are relative to.
+    """
+
+    name: str
+    text: str = field(repr=False)
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of one line of a source; line and columns count from 1, ``end`` is exclusive."""
+
+    source: Source
+    line: int
+    column: int
+    end: int
+
+    def __str__(self) -> str:
+        return f"{self.source.name}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A value without parts."""
+
+    value: None | bool | int | float | str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A sequence."""
+
+    items: tuple["Node", ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A key with its value."""
+
+    key: str
+    key_span: Span
+    value: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """A mapping; keys are unique and in the order of the text."""
+
+    entries: tuple[Entry, ...]
+    span: Span
+
+    def get(self, key: str) -> Entry | None:
+        """Return the entry of a key."""
+        return next((entry for entry in self.entries if entry.key == key), None)
+
+
+Node = Scalar | Items | Mapping
+
+
+def plain(node: Node) -> Plain:
+    """Forget the places."""
+    match node:
+        case Scalar(value):
+            return value
+        case Items(items):
+            return [plain(item) for item in items]
+        case Mapping(entries):
+            return {entry.key: plain(entry.value) for entry in entries}
+
+
+def value_span(node: Node, path: KeyPath) -> Span:
+    """Return the place of the value at a path, or of the nearest part above it that exists."""
+    for part in path:
+        match node, part:
+            case Mapping(), str() if (entry := node.get(part)) is not None:
+                node = entry.value
+            case Items(items), int() if part < len(items):
+                node = items[part]
+            case _:
+                break
+    return node.span
+
+
+def key_span(node: Node, path: KeyPath) -> Span:
+    """Return the place of the last key of a path; the value's where it has none."""
+    *above, last = path
+    for part in above:
+        match node, part:
+            case Mapping(), str() if (entry := node.get(part)) is not None:
+                node = entry.value
+            case Items(items), int() if part < len(items):
+                node = items[part]
+    if isinstance(node, Mapping) and isinstance(last, str) and (entry := node.get(last)) is not None:
+        return entry.key_span
+    return value_span(node, (last,))
+
+
+def without(node: Node, path: KeyPath) -> Node:
+    """Return the tree without the value at a path."""
+    if not path or not isinstance(node, Mapping):
+        return node
+    kept: list[Entry] = []
+    for entry in node.entries:
+        if entry.key != path[0]:
+            kept.append(entry)
+        elif len(path) > 1 and isinstance(entry.value, Mapping):
+            kept.append(Entry(entry.key, entry.key_span, without(entry.value, path[1:])))
+    return Mapping(tuple(kept), node.span)
+
+
+def leaves(node: Node, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Entry]]:
+    """Yield every entry whose value is not a mapping, with its path."""
+    if isinstance(node, Mapping):
+        for entry in node.entries:
+            below = (*path, entry.key)
+            if isinstance(entry.value, Mapping):
+                yield from leaves(entry.value, below)
+            else:
+                yield below, entry

@@ -1,0 +1,60 @@
+"""The whole program, one verb after the other. Read this first.
+
+    load → validate → resolve → plan → execute
+
+``validate`` reads a recipe and the files that it extends, and says every problem at once. ``plan`` compiles the
+complete recipe and what the store holds into ordered steps, and says what each of them costs and why it runs.
+``run`` executes that very plan. Which steps there are stands in ``engine/stages/__init__.py``.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from engine.execute.events import Event
+from engine.execute.run_plan import Outcome, run_plan
+from engine.execute.runner import InItsOwnProcess, Runner
+from engine.language.diagnostics import Diagnostic
+from engine.language.resolve import Resolved, check_layers, kind_of, resolve
+from engine.plan.compile import compile_plan
+from engine.plan.steps import Plan
+from engine.stages import STAGES
+from engine.store import Store
+
+
+def validate(path: Path, overrides: Sequence[str] = ()) -> tuple[Diagnostic, ...]:
+    """Check a recipe, or a layer for recipes, and return its warnings.
+
+    Raises:
+        RecipeError: with every problem of every file.
+    """
+    if kind_of(path) in ("base", "flavour", "hardware"):
+        return check_layers(path)
+    return resolve(path, overrides).warnings
+
+
+def plan(path: Path, overrides: Sequence[str], store: Path) -> tuple[Plan, Resolved, tuple[Diagnostic, ...]]:
+    """Return what would run, what is reused and why. Changes nothing and needs no network.
+
+    Raises:
+        RecipeError: the recipe is wrong, or what it points at cannot be used.
+    """
+    resolved = resolve(path, overrides)
+    made, warnings = compile_plan(resolved, STAGES, Store(store))
+    return made, resolved, (*resolved.warnings, *warnings)
+
+
+def run(
+    made: Plan,
+    resolved: Resolved,
+    store: Path,
+    outputs: Path,
+    watch: Callable[[Event], None],
+    runner: Runner | None = None,
+) -> Outcome:
+    """Execute a plan, taking up where the last run stopped.
+
+    Raises:
+        StageError: a stage could not do its work.
+        Interrupted: someone asked to stop; run again to go on.
+    """
+    return run_plan(made, resolved, Store(store), runner or InItsOwnProcess(), outputs, watch)

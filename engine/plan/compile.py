@@ -1,0 +1,137 @@
+"""Resolved recipe + store → plan. Pure, offline, and free of torch; looking changes nothing.
+
+``bind`` ties one stage to what is known of its inputs. The plan is that, stage by stage; a run does it once more for
+those steps whose inputs had to be made first. There is no other code that decides what is done.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from engine.store import Artifact, Damaged, FolderPart, Store
+from engine.language.diagnostics import Diagnostic, RecipeError
+from engine.language.resolve import Resolved
+from engine.plan.keys import identity_of, key_of, project
+from engine.plan.reasons import what_changed
+from engine.plan.steps import Action, Count, Plan, Step
+from engine.seam import Foresight, NotMade, Part, Stage, Trouble, Unmade, View
+
+
+@dataclass(slots=True)
+class Known:
+    """What is known so far of the outputs of earlier stages."""
+
+    outputs: dict[str, Mapping[str, Part] | None] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+
+    def add(self, step: Step) -> None:
+        """Learn what a step will put out."""
+        self.outputs[step.stage.name] = step.outputs
+        self.files |= step.files or {}
+
+
+def compile_plan(resolved: Resolved, stages: Sequence[Stage], store: Store) -> tuple[Plan, tuple[Diagnostic, ...]]:
+    """Return the plan and its warnings.
+
+    Raises:
+        RecipeError: what the recipe points at cannot be used, such as a folder without clips.
+    """
+    known, steps, troubles = Known(), list[Step](), list[Trouble]()
+    for stage in applying(stages, resolved):
+        step, found = bind(stage, resolved, store, known)
+        known.add(step)
+        steps.append(step)
+        troubles += found
+    findings = [located(trouble, resolved) for trouble in troubles]
+    if any(found.severity == "error" for found in findings):
+        raise RecipeError(findings)
+    title = str(resolved.header.get("title", ""))
+    return Plan(str(resolved.file), title, resolved.layers, tuple(steps)), tuple(findings)
+
+
+def applying(stages: Sequence[Stage], resolved: Resolved) -> Iterator[Stage]:
+    """Yield the stages that a recipe has."""
+    return (stage for stage in stages if stage.applies(resolved.recipe))
+
+
+def bind(stage: Stage, resolved: Resolved, store: Store, known: Known) -> tuple[Step, Sequence[Trouble]]:
+    """Tie a stage to its inputs and decide what to do about it."""
+    spec, runtime = project(stage.spec, resolved.recipe), project(stage.runtime, resolved.recipe)
+    inputs = _inputs(stage, known)
+    folders = {need: part.folder for need, part in inputs.items() if isinstance(part, FolderPart)}
+    view = View(spec, runtime, inputs, folders, store.root / "memo")
+    if missing := list(dict.fromkeys(need.partition("/")[0] for need, part in inputs.items() if isinstance(part, Unmade))):
+        return _later(stage, view, missing), ()
+    foresight = stage.foresee(view)
+    digests = {need: part.digest for need, part in inputs.items()} | dict(foresight.leaves)
+    key, identity = key_of(stage, spec, digests), identity_of(stage, spec, digests)
+    found = store.find(stage.name, key)
+    lacking = [item for item in foresight.items if not store.has_item(stage.name, item)]
+    if isinstance(found, Artifact) and not lacking:
+        action, count, reasons = Action.REUSE, None, ("made before",)
+    else:
+        came = stage.progress(spec, store.shared(stage.name, identity))
+        action, count = _action(foresight, lacking, came, spec)
+        reasons = _reasons(stage, spec, digests, found, resolved, store)
+    outputs = found.parts if isinstance(found, Artifact) else dict(foresight.outputs) or None
+    step = Step(
+        stage, spec, runtime, action, reasons, key, identity, digests, outputs, tuple(lacking),
+        foresight.files, count, foresight.bytes, tuple(foresight.notes),
+    )  # fmt: skip
+    return step, foresight.troubles
+
+
+def _inputs(stage: Stage, known: Known) -> dict[str, Part]:
+    """Return the parts that a stage needs; those of a stage that the recipe does not have are left out."""
+    parts = dict[str, Part]()
+    for need in stage.needs:
+        maker, _, part = need.partition("/")
+        if maker in known.outputs:
+            parts[need] = (known.outputs[maker] or {}).get(part, Unmade())
+    return parts
+
+
+def _later(stage: Stage, view: View, missing: Sequence[str]) -> Step:
+    """A step that waits for its inputs: its key is open, but items and disk can often be counted all the same."""
+    try:
+        foresight = stage.foresee(view)
+    except NotMade:
+        foresight = Foresight()
+    total = len(foresight.items)
+    count = Count(total, total, "items") if total else None
+    reason = f"waits for {', '.join(missing)}"
+    return Step(stage, view.spec, view.runtime, Action.RUN, (reason,), count=count, bytes=foresight.bytes)
+
+
+def _action(
+    foresight: Foresight, lacking: Sequence[str], came: int | None, spec: object
+) -> tuple[Action, Count | None]:
+    if foresight.items:
+        total = len(foresight.items)
+        return (Action.PARTIAL if len(lacking) < total else Action.RUN), Count(len(lacking), total, "items")
+    steps = getattr(spec, "steps", None)
+    if came is not None and steps is not None:
+        return Action.RESUME, Count(steps - came, steps, "steps")
+    return Action.RUN, None
+
+
+def _reasons(
+    stage: Stage, spec: object, digests: Mapping[str, str], found: object, resolved: Resolved, store: Store
+) -> tuple[str, ...]:
+    """Say why a step is not reused."""
+    if isinstance(found, Damaged):
+        return (f"its output is damaged: {found.reason}",)
+    if isinstance(found, Artifact):
+        return ("some of its items are gone",)
+    last = store.last_keys(resolved.file).get(stage.name)
+    before = store.manifest_of(stage.name, last) if last else None
+    if before is None:
+        return ("not made yet",)
+    return what_changed(stage, spec, digests, before, resolved) or ("its output is gone",)
+
+
+def located(trouble: Trouble, resolved: Resolved) -> Diagnostic:
+    """Give a trouble the place of the word that leads to it."""
+    severity = "warning" if trouble.warning else "error"
+    span = resolved.span(trouble.word)
+    return Diagnostic(trouble.code, trouble.message, span, trouble.word, trouble.help, severity)
+

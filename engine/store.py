@@ -1,0 +1,241 @@
+"""Artifacts by key: whole and verified, or not there.
+
+An artifact is a folder that is filled under a temporary name, gets a manifest with the digest of every file, and is
+published by one rename. A published folder is never written again. Locks are not needed for that: two processes that
+make the same artifact both succeed, and one of the equal results is kept. A damaged artifact is moved aside, never
+deleted. The layout, below ``v1/`` of the store's folder:
+
+    artifacts/<stage>/<key>/     output of a stage
+    items/<stage>/<k>/<key>/     one encoded clip or caption
+    shared/<stage>/<identity>/   checkpoints of a training
+    last/<recipe>.json           which keys a recipe file led to last, to tell what changed
+    runs/<time>-<recipe>/        events of each run
+    tmp/ · rejected/ · locks/
+"""
+
+import json
+import os
+import shutil
+import socket
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from blake3 import blake3
+
+from engine.seam import StageError, digest_of
+
+MANIFEST = "manifest.json"
+HASHED_WHEN_FOUND = 8 << 20  # bytes; larger files are checked by size when found, and hashed before they are read
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A published folder and its manifest."""
+
+    folder: Path
+    manifest: Mapping[str, Any]
+
+    @cached_property
+    def parts(self) -> dict[str, "FolderPart"]:
+        """The parts of the artifact: its top-level folders."""
+        names = {path.partition("/")[0] for path in self.manifest["files"] if "/" in path}
+        return {name: FolderPart(self.folder / name, self._digests(name)) for name in sorted(names)}
+
+    def _digests(self, part: str) -> dict[str, str]:
+        files = self.manifest["files"]
+        return {path[len(part) + 1 :]: said["blake3"] for path, said in files.items() if path.startswith(f"{part}/")}
+
+
+@dataclass(frozen=True)
+class FolderPart:
+    """A part that lies on disk."""
+
+    folder: Path
+    digests: Mapping[str, str]
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest over the names and contents of all files."""
+        return digest_of(dict(self.digests))
+
+    def read(self, name: str) -> bytes:
+        """Return the content of one file."""
+        return (self.folder / name).read_bytes()
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """An artifact whose files are not what its manifest says."""
+
+    folder: Path
+    reason: str
+
+
+class Store:
+    """Artifacts by key. Looking never writes; the folder need not exist."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "v1"
+
+    def find(self, stage: str, key: str) -> Artifact | Damaged | None:
+        """Return an artifact after checking it against its manifest."""
+        return _verified(self.root / "artifacts" / stage / key, HASHED_WHEN_FOUND)
+
+    def has_item(self, stage: str, key: str) -> bool:
+        """Whether an item is there; its content is checked when it is opened."""
+        return (self._item(stage, key) / MANIFEST).is_file()
+
+    def open_item(self, stage: str, key: str) -> Path:
+        """Return the folder of an item after checking all of it."""
+        folder = self._item(stage, key)
+        found = _verified(folder, None)
+        if isinstance(found, Artifact):
+            return folder
+        if isinstance(found, Damaged):
+            self.reject(found)
+            raise StageError(f"a cached item was damaged ({found.reason}); it was set aside, run again to make it anew")
+        raise StageError(f"a cached item is gone ({folder.name[:12]} of {stage}); run again to make it anew")
+
+    @contextmanager
+    def filling(self, target: Path, about: Mapping[str, Any]) -> Iterator[Path]:
+        """Give an empty folder to fill; publish it as ``target`` when the block ends well."""
+        draft = self.root / "tmp" / f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex}"
+        draft.mkdir(parents=True)
+        started = time.monotonic()
+        try:
+            yield draft
+            self._publish(draft, target, dict(about) | {"seconds": round(time.monotonic() - started, 3)})
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)  # what is left of an attempt; nothing where it was published
+
+    def artifact_folder(self, stage: str, key: str) -> Path:
+        """Return where an artifact lies or will lie."""
+        return self.root / "artifacts" / stage / key
+
+    @contextmanager
+    def filling_item(self, stage: str, key: str) -> Iterator[Path]:
+        """Give an empty folder to fill; publish it as an item when the block ends well."""
+        with self.filling(self._item(stage, key), {"stage": stage, "key": key}) as draft:
+            yield draft
+
+    def shared(self, stage: str, identity: str) -> Path:
+        """Return the folder that all attempts at one piece of work share."""
+        return self.root / "shared" / stage / identity
+
+    def reject(self, damaged: Damaged) -> None:
+        """Move a damaged folder aside, so that it can be made again and still be looked at."""
+        aside = self.root / "rejected"
+        aside.mkdir(parents=True, exist_ok=True)
+        os.replace(damaged.folder, aside / f"{damaged.folder.name[:16]}-{uuid.uuid4().hex[:8]}")
+
+    def last_keys(self, recipe: Path) -> dict[str, str]:
+        """Return the keys that a recipe file led to when it was last run."""
+        path = self._last(recipe)
+        return dict(json.loads(path.read_text())) if path.is_file() else {}
+
+    def remember(self, recipe: Path, stage: str, key: str) -> None:
+        """Note which key a recipe file led to."""
+        path = self._last(recipe)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, json.dumps(self.last_keys(recipe) | {stage: key}, indent=1).encode())
+
+    def manifest_of(self, stage: str, key: str) -> Mapping[str, Any] | None:
+        """Return the manifest of an artifact without checking its files."""
+        path = self.root / "artifacts" / stage / key / MANIFEST
+        return json.loads(path.read_text()) if path.is_file() else None
+
+    def sweep(self) -> None:
+        """Remove what processes of this machine that are gone left half made."""
+        for draft in (self.root / "tmp").glob(f"{socket.gethostname()}-*-*"):
+            if not _alive(int(draft.name.split("-")[-2])):
+                shutil.rmtree(draft, ignore_errors=True)
+
+    def _item(self, stage: str, key: str) -> Path:
+        return self.root / "items" / stage / key[:2] / key
+
+    def _last(self, recipe: Path) -> Path:
+        return self.root / "last" / f"{blake3(bytes(recipe.resolve())).hexdigest()[:32]}.json"
+
+    def _publish(self, draft: Path, target: Path, about: dict[str, Any]) -> None:
+        files = {}
+        for file in sorted(path for path in draft.rglob("*") if path.is_file()):
+            _sync(file)
+            files[file.relative_to(draft).as_posix()] = {"size": file.stat().st_size, "blake3": digest_file(file)}
+        write_whole(draft / MANIFEST, json.dumps(about | {"files": files}, indent=1).encode())
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(there := _verified(target, None), Damaged):
+            self.reject(there)
+        elif there is not None:
+            return  # someone else was faster; theirs is as good as ours
+        os.rename(draft, target)
+        _sync(target.parent)
+
+
+def digest_file(path: Path) -> str:
+    """Return the BLAKE3 digest of a file's content."""
+    return blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part, also after a power cut."""
+    draft = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
+    draft.write_bytes(content)
+    _sync(draft)
+    os.replace(draft, path)
+
+
+def verify_fully(folder: Path, parts: frozenset[str]) -> None:
+    """Hash every file of some parts of an artifact that was too large to be hashed when it was found.
+
+    Raises:
+        StageError: a file is not what the manifest says.
+    """
+    files = json.loads((folder / MANIFEST).read_text())["files"]
+    for path, said in files.items():
+        large = said["size"] > HASHED_WHEN_FOUND
+        if large and path.partition("/")[0] in parts and digest_file(folder / path) != said["blake3"]:
+            raise StageError(f"{folder / path} is damaged; delete the folder {folder} and run again")
+
+
+def _verified(folder: Path, hashed_below: int | None) -> Artifact | Damaged | None:
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text())
+        files: Mapping[str, Any] = manifest["files"]
+    except FileNotFoundError:
+        return Damaged(folder, "it has no manifest") if folder.is_dir() else None
+    except (ValueError, KeyError):
+        return Damaged(folder, "its manifest cannot be read")
+    for name, said in files.items():
+        file = folder / name
+        if not file.is_file():
+            return Damaged(folder, f"{name} is gone")
+        if file.stat().st_size != said["size"]:
+            return Damaged(folder, f"{name} has another size")
+        if (hashed_below is None or said["size"] <= hashed_below) and digest_file(file) != said["blake3"]:
+            return Damaged(folder, f"{name} has other content")
+    return Artifact(folder, manifest)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
