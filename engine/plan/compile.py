@@ -98,7 +98,7 @@ def _later(stage: Stage, view: View, missing: Sequence[str]) -> Step:
         foresight = Foresight()
     total = len(foresight.items)
     count = Count(total, total, "items") if total else None
-    reason = f"waits for {', '.join(missing)}"
+    reason = f"waits for {', '.join(missing)}"  # and is kept after all where that comes out as it was
     return Step(stage, view.spec, view.runtime, Action.RUN, (reason,), count=count, bytes=foresight.bytes)
 
 

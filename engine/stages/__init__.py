@@ -1,0 +1,25 @@
+"""The stages, in the order in which they run; read this list as the pipeline.
+
+Each is a folder: ``spec.py`` says, without torch, what it reads and makes; ``run.py`` does the work.
+"""
+
+from engine.seam import Stage
+from engine.stages.encode_text.spec import ENCODE_TEXT
+from engine.stages.encode_video.spec import ENCODE_VIDEO
+from engine.stages.export.spec import EXPORT
+from engine.stages.fetch_data.spec import FETCH_DATA
+from engine.stages.fetch_model.spec import FETCH_MODEL
+from engine.stages.sample.spec import SAMPLE
+from engine.stages.survey.spec import SURVEY
+from engine.stages.train.spec import TRAIN
+
+STAGES: tuple[Stage, ...] = (
+    FETCH_MODEL,
+    FETCH_DATA,
+    SURVEY,
+    ENCODE_TEXT,
+    ENCODE_VIDEO,
+    TRAIN,
+    EXPORT,
+    SAMPLE,
+)

@@ -1,0 +1,1 @@
+"""Turn each text into embeddings, once, so that training needs no text encoder."""

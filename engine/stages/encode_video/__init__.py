@@ -1,0 +1,1 @@
+"""Turn each clip into latents, once, so that training needs no video codec."""

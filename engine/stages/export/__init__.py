@@ -1,0 +1,1 @@
+"""Write the adapter in the form that other programs load."""

@@ -1,0 +1,1 @@
+"""Bring the weights of the model into the store."""

@@ -1,0 +1,29 @@
+"""Bring the weights of the model into the store, in diffusers layout."""
+
+from engine.seam import Runtime, Spec, Stage, at
+from engine.words.model import BuiltModel, HubModel, TextEncoder, Transformer, VideoCodec
+
+
+class FetchModelSpec(Spec):
+    """Which weights."""
+
+    source: HubModel | BuiltModel = at("model.source")
+    transformer: Transformer = at("model.transformer")
+    codec: VideoCodec = at("model.codec")
+    text_encoder: TextEncoder = at("model.text_encoder")
+
+
+class FetchModelRuntime(Runtime):
+    """Nothing but the weights matters."""
+
+
+FETCH_MODEL = Stage(
+    name="fetch_model",
+    version=1,
+    spec=FetchModelSpec,
+    runtime=FetchModelRuntime,
+    needs=(),
+    entry="engine.stages.fetch_model.run:fetch_model",
+    does="bring the model's weights into the store",
+    network=lambda spec: isinstance(spec.source, HubModel),
+)

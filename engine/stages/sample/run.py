@@ -1,0 +1,55 @@
+"""Make the same videos with and without the adapter, and put them side by side."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from safetensors.torch import load_file
+
+from engine.clips.write import write_video
+from engine.device import PRECISIONS, choose
+from engine.report.sheet import Row, contact_sheet
+from engine.seam import Interrupted, Work
+from engine.stages.sample.spec import SampleRuntime, SampleSpec
+from engine.wan.sampling import load_pipeline, sample as make
+
+
+def sample(work: Work[SampleSpec, SampleRuntime]) -> None:
+    """Write ``videos/<name>-before.mp4``, ``videos/<name>-after.mp4`` and ``videos/contact-sheet.png``.
+
+    The pipeline is the stock one, and the adapter is the exported file read by its stock loader: what is seen here is
+    what a user of the file will see.
+    """
+    spec = work.spec
+    device = choose(work.runtime.device, work.runtime.threads)
+    keys = json.loads((work.inputs["encode_text/prompts"] / "prompts.json").read_text())
+    text = {
+        said: load_file(work.items.open(f"encode_text/{key}") / "text.safetensors")["text_LD"]
+        for said, key in keys.items()
+    }
+    model, lora = work.inputs["fetch_model/transformer"].parent, work.inputs["export/lora"]
+    videos: dict[str, dict[str, np.ndarray]] = {name: {} for name in spec.prompts}
+    done, total = 0, 2 * len(spec.prompts)
+    for when, adapter in (("before", None), ("after", lora)):
+        pipeline = load_pipeline(model, PRECISIONS[spec.precision], device, adapter)
+        for number, (name, prompt) in enumerate(spec.prompts.items()):
+            if work.stopping():
+                raise Interrupted
+            videos[name][when] = make(
+                pipeline, text[prompt], text[spec.negative], width=spec.width, height=spec.height,
+                frames=spec.frames, steps=spec.steps, guidance=spec.guidance, shift=spec.shift,
+                seed=spec.seed + number, max_tokens=spec.max_tokens,
+            )  # fmt: skip
+            done += 1
+            work.tell("progress", done=done, total=total, unit="videos", note=f"{name} {when}")
+    _write(work.output / "videos", videos, spec)
+
+
+def _write(folder: Path, videos: dict[str, dict[str, np.ndarray]], spec: SampleSpec) -> None:
+    folder.mkdir()
+    for name, pair in videos.items():
+        for when, frames_FHWC in pair.items():
+            write_video(folder / f"{name}-{when}.mp4", frames_FHWC, spec.fps)
+    rows = [Row(spec.prompts[name], tuple(pair.items())) for name, pair in videos.items()]
+    note = f"{spec.steps} steps, guidance {spec.guidance:g}, shift {spec.shift:g}, seeds from {spec.seed}"
+    contact_sheet(folder / "contact-sheet.png", "Before and after training", rows, note)

@@ -1,0 +1,38 @@
+"""Make the same videos with and without the adapter, and put them side by side."""
+
+from engine.seam import Runtime, Spec, Stage, at
+
+
+class SampleSpec(Spec):
+    """What decides the videos."""
+
+    prompts: dict[str, str] = at("sample.prompts")
+    negative: str = at("sample.negative")
+    width: int = at("sample.width")
+    height: int = at("sample.height")
+    frames: int = at("sample.frames")
+    steps: int = at("sample.steps")
+    guidance: float = at("sample.guidance")
+    shift: float = at("sample.shift")
+    seed: int = at("sample.seed")
+    fps: int = at("model.fps")
+    max_tokens: int = at("model.text_encoder.max_tokens")
+    precision: str = at("train.precision")
+
+
+class SampleRuntime(Runtime):
+    """Where sampling works."""
+
+    device: str = at("hardware.device")
+    threads: int = at("hardware.threads")
+
+
+SAMPLE = Stage(
+    name="sample",
+    version=1,
+    spec=SampleSpec,
+    runtime=SampleRuntime,
+    needs=("fetch_model/transformer", "fetch_model/vae", "fetch_model/scheduler", "encode_text/prompts", "export/lora"),
+    entry="engine.stages.sample.run:sample",
+    does="make videos before and after, and a contact sheet",
+)

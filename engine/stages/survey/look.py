@@ -1,0 +1,233 @@
+"""Look at every clip of a folder and say what becomes of it. Reads, never writes.
+
+The plan and the stage call this same function. A clip's identity is its content, so a renamed file is the same clip;
+what was learnt about a file is remembered by its size, time and inode, so that looking again costs a ``stat`` each.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.clips.probe import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Probe, UnreadableClip, frames_at, probe
+from engine.clips.sizes import Bucket, area_size, legal_frames
+from engine.seam import Foreseen, Foresight, Trouble, canonical, digest_of
+from engine.store import digest_file
+from engine.words.data import BesideCaptions, ExactSize, OneCaption
+
+if TYPE_CHECKING:
+    from engine.stages.survey.spec import SurveySpec
+
+MEMO = "clips.json"
+_RACY = 2_000_000_000  # ns: a file changed this shortly before it was read may have changed again within its time stamp
+_MOST_NAMES = 10  # names that one message lists
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A file at one moment, and what it holds; ``broken`` says why it cannot be read."""
+
+    size: int
+    time: int
+    inode: int
+    seen: int
+    digest: str
+    probe: Probe | None
+    broken: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A file and what becomes of it: a bucket, or a reason why it is left out."""
+
+    path: Path
+    seen: Seen
+    caption: str | None
+    bucket: Bucket | None
+    why: str
+
+    @property
+    def id(self) -> str:
+        """The content and the shape it is given: what latents are made of."""
+        assert self.bucket is not None, "a clip that is left out has no latents"
+        return digest_of([self.seen.digest, str(self.bucket)])[:32]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Every clip of a folder."""
+
+    spec: "SurveySpec"
+    folder: Path
+    clips: tuple[Clip, ...]
+    memo: Mapping[str, Seen]
+
+    @cached_property
+    def kept(self) -> tuple[Clip, ...]:
+        """The clips that are used."""
+        return tuple(clip for clip in self.clips if clip.bucket is not None and clip.caption)
+
+    @cached_property
+    def leaves(self) -> dict[str, str]:
+        """Digest of the contents and captions of all files; names are not in it."""
+        return {"clips": digest_of(sorted([clip.seen.digest, clip.caption or ""] for clip in self.clips))}
+
+    @cached_property
+    def outputs(self) -> dict[str, Foreseen]:
+        """What the stage hands on: the clips by shape, which words go with which clip, and the words alone."""
+        clips = {clip.id: {"id": clip.id, "media": clip.seen.digest, "bucket": _numbers(clip)} for clip in self.kept}
+        samples = sorted((clip.id, str(clip.caption)) for clip in self.kept)
+        said = [{"clip": clip, "caption": caption} for clip, caption in samples]
+        return {
+            "clips": Foreseen({"clips.json": canonical([clips[key] for key in sorted(clips)])}),
+            "captions": Foreseen({"captions.json": canonical(said)}),
+            "texts": Foreseen({"texts.json": canonical(sorted({str(clip.caption) for clip in self.kept}))}),
+        }
+
+    def foresight(self) -> Foresight:
+        """Tell the planner."""
+        files = {clip.seen.digest: str(clip.path) for clip in self.clips}
+        return Foresight(self.leaves, self.outputs, (), None, files, tuple(self._troubles()), tuple(self._notes()))
+
+    def report(self) -> list[dict[str, Any]]:
+        """Say of each file what becomes of it, for people."""
+        return [
+            {
+                "file": str(clip.path.relative_to(self.folder)),
+                "use": str(clip.bucket) if clip in self.kept else "left out",
+                "why": clip.why,
+                "seconds": clip.seen.probe.seconds if clip.seen.probe else None,
+                "seconds used": clip.bucket.frames / self.spec.fps if clip.bucket else None,
+                "caption": clip.caption,
+            }
+            for clip in self.clips
+        ]
+
+    def _troubles(self) -> Iterable[Trouble]:
+        word = "data.source"
+        if not self.folder.is_dir():
+            yield Trouble("RCP4101", f"{word}.path", f"there is no folder {self.folder}",
+                          "a relative path is relative to the file that says it")  # fmt: skip
+        elif not self.clips:
+            kinds = " ".join(sorted(VIDEO_SUFFIXES | IMAGE_SUFFIXES))
+            yield Trouble("RCP4101", f"{word}.path", f"{self.folder} holds no clips", f"clips end in {kinds}")
+        broken = [clip for clip in self.clips if clip.seen.broken]
+        if broken:
+            yield Trouble("RCP4102", "data.bad_files", f"{len(broken)} of {len(self.clips)} files cannot be read: "
+                          f"{self._names(broken)}", "mend or move them, or set `data.bad_files: skip`",
+                          warning=self.spec.bad_files == "skip")  # fmt: skip
+        short = [clip for clip in self.clips if clip.bucket is None and not clip.seen.broken]
+        if short:
+            yield Trouble("RCP4104", "data.short_clips", f"{len(short)} of {len(self.clips)} clips are too short: "
+                          f"{self._names(short)}", "ask for fewer `data.frames`, or set `data.short_clips` to "
+                          "`drop` or `fewer`", warning=self.spec.short_clips == "drop")  # fmt: skip
+        silent = [clip for clip in self.clips if clip.bucket is not None and not clip.caption]
+        if silent:
+            yield Trouble("RCP4103", "data.captions", f"{len(silent)} of {len(self.clips)} clips have no caption: "
+                          f"{self._names(silent)}", "write one into a text file of the same name, or use "
+                          "`data.captions: {kind: one, text: …}`")  # fmt: skip
+        if self.clips and not self.kept and not silent:
+            yield Trouble("RCP4101", word, f"no clip of {len(self.clips)} is left to train on")
+
+    def _notes(self) -> Iterable[str]:
+        by_bucket: dict[str, int] = {}
+        for clip in self.kept:
+            by_bucket[str(clip.bucket)] = by_bucket.get(str(clip.bucket), 0) + 1
+        buckets = ", ".join(f"{count} at {bucket}" for bucket, count in sorted(by_bucket.items()))
+        left = len(self.clips) - len(self.kept)
+        yield f"{len(self.kept)} clips: {buckets}" + (f"; {left} left out" if left else "")
+
+    def _names(self, clips: Sequence[Clip]) -> str:
+        names = [f"{clip.path.relative_to(self.folder)} ({clip.why})" for clip in clips[:_MOST_NAMES]]
+        return ", ".join(names) + (" …" if len(clips) > _MOST_NAMES else "")
+
+
+def look(spec: "SurveySpec", folder: str | Path, memo_folder: Path) -> Survey:
+    """Look at every clip below a folder."""
+    root = Path(folder)
+    known = read_memo(memo_folder / MEMO)
+    memo: dict[str, Seen] = {}
+    clips = []
+    for path in _files(root):
+        seen = memo[str(path.absolute())] = _see(path, known.get(str(path.absolute())))
+        bucket, why = _bucket(seen, spec)
+        caption = _caption(path, spec)
+        clips.append(Clip(path, seen, caption, bucket, why or ("" if caption else "no caption")))
+    return Survey(spec, root, tuple(clips), memo)
+
+
+def read_memo(path: Path) -> dict[str, Seen]:
+    """Return what was learnt about files earlier."""
+    if not path.is_file():
+        return {}
+    noted = json.loads(path.read_text())
+    return {name: Seen(**{**seen, "probe": seen["probe"] and Probe(**seen["probe"])}) for name, seen in noted.items()}
+
+
+def memo_text(memo: Mapping[str, Seen]) -> bytes:
+    """Return the memo as it is kept on disk."""
+    return json.dumps({name: asdict(seen) for name, seen in memo.items()}).encode()
+
+
+def _files(root: Path) -> list[Path]:
+    """Return the clips below a folder, in the order of their names; hidden files are not clips."""
+    found = []
+    for folder, folders, names in os.walk(root, followlinks=False):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(folder, name) for name in names if not name.startswith(".")]
+    return sorted(path for path in found if path.suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES)
+
+
+def _see(path: Path, known: Seen | None) -> Seen:
+    """Read a file, unless nothing speaks for it having changed since it was last read."""
+    seen = time.time_ns()
+    try:
+        stat = path.stat()
+        now = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
+        if known is not None and now == (known.size, known.time, known.inode) and known.time < known.seen - _RACY:
+            return known
+        digest = digest_file(path)
+    except OSError as error:
+        return Seen(0, 0, 0, 0, digest_of(str(path)), None, f"cannot be opened: {error.strerror}")
+    try:
+        return Seen(*now, seen, digest, probe(path))
+    except UnreadableClip as error:
+        return Seen(*now, seen, digest, None, error.reason)
+
+
+def _bucket(seen: Seen, spec: "SurveySpec") -> tuple[Bucket | None, str]:
+    """Return the shape that a clip is given, or why it is left out."""
+    if seen.probe is None:
+        return None, seen.broken
+    if isinstance(spec.size, ExactSize):
+        width, height = spec.size.width, spec.size.height
+    else:
+        width, height = area_size(seen.probe.width, seen.probe.height, spec.size.edge, spec.size_multiple)
+    if seen.probe.kind == "image":
+        return Bucket(width, height, 1), ""
+    have = frames_at(seen.probe, spec.fps)
+    if have >= spec.frames:
+        return Bucket(width, height, spec.frames), ""
+    fewer = legal_frames(have, spec.legal_frames.step, spec.legal_frames.offset)
+    short = f"{have} frames at {spec.fps} fps, {spec.frames} asked"
+    return (Bucket(width, height, fewer), short) if spec.short_clips == "fewer" and fewer else (None, short)
+
+
+def _caption(path: Path, spec: "SurveySpec") -> str | None:
+    """Return the words about a clip; None where there are none."""
+    if isinstance(spec.captions, OneCaption):
+        return spec.captions.text
+    if isinstance(spec.captions, BesideCaptions):
+        beside = path.with_suffix(".txt")
+        text = beside.read_text(encoding="utf-8-sig", errors="replace") if beside.is_file() else ""
+        return " ".join(text.split()) or None
+    return " ".join(path.stem.replace("_", " ").replace("-", " ").split()) or None
+
+
+def _numbers(clip: Clip) -> list[int]:
+    assert clip.bucket is not None, "only kept clips are handed on"
+    return [clip.bucket.width, clip.bucket.height, clip.bucket.frames]

@@ -1,0 +1,19 @@
+"""``python -m engine.words``: write the schemas and the reference anew from the models."""
+
+from pathlib import Path
+
+from engine.words.reference import reference
+from engine.words.schema import published
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def generated() -> dict[Path, str]:
+    """Return every generated file of the checkout with its text."""
+    files = {_ROOT / "schemas" / "v1" / name: text for name, text in published().items()}
+    return files | {_ROOT / "docs" / "reference.md": reference()}
+
+
+if __name__ == "__main__":
+    for path, text in generated().items():
+        path.write_text(text, encoding="utf-8")

@@ -1,0 +1,132 @@
+"""The shape of the house, held by a machine: who imports whom, how long things are, which options there are."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from engine.cli.main import app
+
+ROOT = Path(__file__).resolve().parent.parent
+FILES = sorted((ROOT / "engine").rglob("*.py"))
+assert len(FILES) > 50, "a moved folder must not look like a passing test"
+
+# package (or module) → what it may import of ours; a stage's run.py is the only place where all of it meets
+MAY = {
+    "words": {"words"},
+    "seam": set(),
+    "store": {"seam"},
+    "clips": {"clips"},
+    "report": {"report"},
+    "language": {"language", "words"},
+    "plan": {"plan", "language", "words", "seam", "store"},
+    "execute": {"execute", "plan", "language", "words", "seam", "store", "stages"},
+    "pipeline": {"execute", "plan", "language", "stages", "seam", "store"},
+    "cli": {"cli", "pipeline", "execute", "plan", "language", "seam"},
+    "training": {"training"},
+    "wan": {"wan", "words"},
+    "hub": {"seam"},
+    "device": set(),
+    "stages": {"stages", "seam", "words", "store", "clips"},
+    "run": {"stages", "seam", "words", "store", "clips", "report", "hub", "device", "training", "wan"},
+}
+TORCH_SIDE = {"training", "wan", "device", "hub"}
+HEAVY = {"torch", "diffusers", "transformers", "peft", "safetensors", "huggingface_hub", "optimi"}
+
+
+def home(path: Path) -> str:
+    """The package of a file; ``run`` for the part of a stage that brings torch in."""
+    first = path.relative_to(ROOT / "engine").parts[0].removesuffix(".py")
+    return "run" if first == "stages" and path.name == "run.py" else first
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            if node.module == "engine":
+                yield from (f"engine.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_imports_only_what_its_floor_may(path: Path) -> None:
+    where = home(path)
+    if where in {"__init__"}:
+        return
+    ours = {name.split(".")[1] for name in imports(path) if name.startswith("engine.")}
+    assert ours <= MAY[where], f"{where} may not import {sorted(ours - MAY[where])}"
+    if where not in TORCH_SIDE | {"run"}:
+        assert not {name.split(".")[0] for name in imports(path)} & HEAVY, "the engine side is free of torch"
+
+
+def test_no_file_imports_in_a_circle() -> None:
+    graph = {}
+    for path in FILES:
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        guarded = {inner for node in ast.walk(ast.parse(path.read_text()))
+                   if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+                   for inner in imports_of(node)}  # fmt: skip
+        graph[name] = {target for target in imports(path) if target.startswith("engine.")} - guarded - {name}
+    done: set[str] = set()
+
+    def visit(name: str, above: tuple[str, ...]) -> None:
+        assert name not in above, " → ".join([*above[above.index(name):], name])
+        if name not in done:
+            for target in graph.get(name, ()):
+                visit(target, (*above, name))
+            done.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+def imports_of(node: ast.AST) -> set[str]:
+    return {inner.module for inner in ast.walk(node) if isinstance(inner, ast.ImportFrom) and inner.module}
+
+
+def test_files_and_functions_stay_short() -> None:
+    long = []
+    for path in FILES:
+        text = path.read_text()
+        if (lines := text.count("\n")) > 400:
+            long.append(f"{path.relative_to(ROOT)} {lines}")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= 60:
+                long.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}")
+    assert long == []
+
+
+def test_nothing_is_imported_inside_a_function() -> None:
+    late = [f"{path.relative_to(ROOT)}:{node.lineno}" for path in FILES
+            for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)
+            and any(isinstance(inner, ast.Import | ast.ImportFrom) for inner in ast.walk(node))]  # fmt: skip
+    assert late == []
+
+
+def test_validate_and_plan_never_load_torch() -> None:
+    code = (
+        "import sys; from pathlib import Path; from engine import pipeline\n"
+        "recipe = Path('recipes/examples/micro-cartoon.yaml')\n"
+        "pipeline.validate(recipe); pipeline.plan(recipe, (), Path('nowhere'))\n"
+        f"print(sorted({HEAVY!r} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_command_line_is_what_it_was() -> None:
+    group = typer.main.get_command(app)
+    options = {name: sorted(option for parameter in command.params for option in parameter.opts if option != "--help")
+               for name, command in group.commands.items()}  # fmt: skip
+    assert options == {
+        "validate": ["--format", "--set", "recipe"],
+        "plan": ["--format", "--set", "--store", "recipe"],
+        "run": ["--output", "--set", "--store", "recipe"],
+    }

@@ -1,0 +1,115 @@
+"""The vocabulary is one source: models, schemas, reference and stages agree on it."""
+
+import json
+from typing import get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from pydantic import BaseModel, ValidationError
+
+from engine.language.check import check_complete
+from engine.language.resolve import resolve
+from engine.plan.keys import word_paths
+from engine.seam import Stage
+from engine.stages import STAGES
+from engine.words.__main__ import generated
+from engine.words.recipe import Recipe
+from engine.words.schema import layer_schema, resolved_schema
+from engine.words.table import WORDS, word_at
+from engine.words.word import CacheClass
+
+
+def test_the_generated_files_are_up_to_date() -> None:
+    stale = [path.name for path, text in generated().items() if not path.is_file() or path.read_text() != text]
+    assert stale == [], "run python -m engine.words"
+
+
+@pytest.mark.parametrize("schema", [layer_schema(), resolved_schema()])
+def test_the_schemas_are_schemas(schema: dict) -> None:
+    Draft202012Validator.check_schema(schema)
+
+
+def test_every_word_says_what_it_means() -> None:
+    assert len(WORDS) > 80
+    assert [path for path, word in WORDS.items() if not word.description.endswith((".", ".`"))] == []
+
+
+def test_no_model_has_a_default() -> None:
+    def models(kind: type[BaseModel]):
+        yield kind
+        for field in kind.model_fields.values():
+            for inner in (field.annotation, *get_args(field.annotation)):
+                if isinstance(inner, type) and issubclass(inner, BaseModel):
+                    yield from models(inner)
+
+    with_default = [f"{kind.__name__}.{name}" for kind in models(Recipe)
+                    for name, field in kind.model_fields.items() if not field.is_required()]  # fmt: skip
+    assert with_default == [], "defaults are recipe text, in recipes/base/wan.yaml"
+
+
+def leaf_words(path: str, annotation: object) -> list[str]:
+    """The words that a field of a spec brings in: itself, or all those of its section."""
+    models = [kind for kind in (annotation, *get_args(annotation))
+              if isinstance(kind, type) and issubclass(kind, BaseModel)]  # fmt: skip
+    if not models:
+        return [path]
+    return [word for model in models for name, field in model.model_fields.items()
+            for word in leaf_words(f"{path}.{name}", field.annotation)]  # fmt: skip
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_a_spec_holds_only_words_that_count_and_the_rest_travels_beside_it(stage: Stage) -> None:
+    counts = {CacheClass.IDENTITY, CacheClass.EXTEND}
+    for model, allowed in ((stage.spec, counts), (stage.runtime, set(CacheClass) - counts)):
+        for name, path in word_paths(model).items():
+            for leaf in leaf_words(path, model.model_fields[name].annotation):
+                word = word_at(leaf)
+                assert word is not None, f"{stage.name} reads {leaf}, which is no word"
+                assert word.cache in allowed, f"{stage.name}.{model.__name__} reads {leaf}, which is {word.cache}"
+
+
+def test_every_word_that_counts_is_read_by_a_stage() -> None:
+    read = {leaf for stage in STAGES for name, path in word_paths(stage.spec).items()
+            for leaf in leaf_words(path, stage.spec.model_fields[name].annotation)}  # fmt: skip
+    counted = {path for path, word in WORDS.items() if word.cache in (CacheClass.IDENTITY, CacheClass.EXTEND)}
+    # which source it is decides whether a stage exists at all
+    assert counted - read == {"data.source.kind"} - read, "a word that nothing reads promises something"
+
+
+JUNK = st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.floats(-3, 3), st.text(max_size=3),
+                 st.lists(st.integers(), max_size=2), st.just({}), st.just("16"), st.just(16.0))  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(path=st.sampled_from(sorted(WORDS)), value=JUNK)
+def test_schema_and_models_accept_the_same_recipes(path: str, value: object) -> None:
+    from conftest import ROOT
+
+    made = resolve(ROOT / "recipes/examples/micro-cartoon.yaml")
+    data = json.loads(made.recipe.model_dump_json())
+    section = data
+    *above, last = path.split(".")
+    for part in above:
+        section = section.get(part)
+        if not isinstance(section, dict):
+            return
+    if last not in section:
+        return
+    section[last] = value
+    from engine.language.check import _sections_only, _Validator
+
+    by_schema = not list(_Validator(_sections_only(resolved_schema())).iter_errors(data))
+    try:
+        Recipe.model_validate(data)
+        by_model = True
+    except ValidationError:
+        by_model = False
+    assert by_schema == by_model, f"{path} = {value!r}"
+
+
+def test_a_complete_recipe_is_complete() -> None:
+    from conftest import ROOT
+
+    assert check_complete(resolve(ROOT / "recipes/examples/micro-cartoon.yaml").merged, frozenset()) == []
