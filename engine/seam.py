@@ -24,13 +24,13 @@ def at(path: str) -> Any:
 class Spec(BaseModel):
     """What decides the output of a stage: the words of the recipe that it reads, and no others."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, defer_build=True)
 
 
 class Runtime(BaseModel):
     """What decides only how fast or where a stage works; in no key."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, defer_build=True)
 
 
 S = TypeVar("S", bound=Spec)

@@ -32,9 +32,7 @@ def check_layer(layer: Layer, *, header: bool = True) -> tuple[list[Diagnostic],
         layer: the layer.
         header: whether it must carry a header; overrides do not.
     """
-    schema = layer_schema()
-    if not header:
-        schema["required"] = []
+    schema = layer_schema() if header else layer_schema() | {"required": []}
     findings, bad = list[Diagnostic](), list[KeyPath]()
     for error in _Validator(schema).iter_errors(plain(layer.node)):
         for found, path in _explain(error, layer, schema):

@@ -9,6 +9,7 @@ branch that the author meant instead of guessing.
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from engine.words.recipe import Header, Recipe
@@ -19,13 +20,15 @@ Schema = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
+@cache
 def layer_schema() -> Schema:
-    """Return the schema of one file."""
+    """Return the schema of one file; not to be written to."""
     return _document(Header.model_json_schema(), Recipe.model_json_schema(), complete=False)
 
 
+@cache
 def resolved_schema() -> Schema:
-    """Return the schema of a complete recipe."""
+    """Return the schema of a complete recipe; not to be written to."""
     return _document(Header.model_json_schema(), Recipe.model_json_schema(), complete=True)
 
 

@@ -24,7 +24,7 @@ RUNTIME, LOCATION, LABEL = CacheClass.RUNTIME, CacheClass.LOCATION, CacheClass.L
 class Words(BaseModel):
     """A section of a recipe: complete, strict and frozen. Unknown words and loose types are refused."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 def word(description: str, cache: CacheClass = IDENTITY, *, unit: str = "", **limits: Any) -> Any:

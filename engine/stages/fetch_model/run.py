@@ -4,7 +4,7 @@ from engine.hub import link_commit
 from engine.seam import StageError, Work
 from engine.stages.fetch_model.spec import FetchModelRuntime, FetchModelSpec
 from engine.wan.build import build
-from engine.wan.load import WrongModel, check_numbers
+from engine.wan.numbers import WrongModel, check_numbers
 from engine.words.model import BuiltModel
 
 # what training and sampling read: no second copy of the weights in another format, no pickles

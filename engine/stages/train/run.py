@@ -1,0 +1,197 @@
+"""Train the adapter: latents and embeddings in, ``adapter.safetensors`` out, checkpoints on the way."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from engine.device import PRECISIONS, choose
+from engine.seam import Interrupted, StageError, Work
+from engine.stages.encode_text.spec import EMPTY
+from engine.stages.train.spec import TrainRuntime, TrainSpec
+from engine.training import checkpoints, noise
+from engine.training.loop import Metrics, NotFinite, Settings, Stopped
+from engine.training.loop import train as train_loop
+from engine.training.lora import NoSuchLayers, adapter_state, add_lora, load_adapter_state, trainable
+from engine.training.optimizers import OPTIMIZERS, flatten, restore
+from engine.training.order import Order
+from engine.wan.denoise import predict
+from engine.wan.load import load_transformer
+from engine.wan.text import pad_text
+
+Training = Work[TrainSpec, TrainRuntime]
+
+
+def train(work: Training) -> None:
+    """Write ``adapter/adapter.safetensors`` and ``log/steps.jsonl``.
+
+    Raises:
+        StageError: a target matches no layer, the loss is not finite, or the disk is full.
+        Interrupted: the state is in a checkpoint.
+    """
+    spec, runtime = work.spec, work.runtime
+    device = choose(runtime.device, runtime.threads)
+    model = load_transformer(work.inputs["fetch_model/transformer"].parent, PRECISIONS[spec.precision], device)
+    lora = spec.lora
+    try:
+        add_lora(model, rank=lora.rank, alpha=lora.alpha, dropout=lora.dropout, targets=lora.targets, seed=spec.seed)
+    except NoSuchLayers as error:
+        raise StageError(f"train.lora.targets: {error}") from error
+    model.train()
+    if runtime.gradient_checkpointing:
+        model.enable_gradient_checkpointing()
+    run = _Run(work, model, _optimizer(spec, model), load_samples(work), device)
+    start = run.resume()
+    try:
+        train_loop(
+            run.loss_of, trainable(model), run.optimizer, run.samples.order, _settings(spec, runtime), start=start,
+            on_step=run.on_step, save=run.save, stopping=work.stopping,
+        )  # fmt: skip
+    except Stopped as stopped:
+        raise Interrupted from stopped
+    except NotFinite as error:
+        raise StageError(f"{error}; the last good checkpoint is kept. Lower `train.learning_rate`, or look at these "
+                         f"clips: {', '.join(run.samples.names(error.samples))}") from error  # fmt: skip
+    except checkpoints.NoRoom as error:
+        raise StageError(str(error)) from error
+    (work.output / "adapter").mkdir()
+    save_file(adapter_state(model), work.output / "adapter" / "adapter.safetensors")
+    _write_log(work)
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """What is trained on: sample i pairs a clip's latents with a caption's embedding."""
+
+    clips: tuple[str, ...]
+    latents: tuple[str, ...]  # keys of items
+    captions: tuple[str, ...]  # keys of items
+    empty: str
+    order: Order
+
+    def names(self, indices: Sequence[int]) -> list[str]:
+        """Return the clips of some samples, once each."""
+        return sorted({self.clips[index] for index in indices})
+
+
+def load_samples(work: Training) -> Samples:
+    """Pair clips and captions, and order them by bucket."""
+    pairs = json.loads((work.inputs["survey/captions"] / "captions.json").read_text())
+    latents = json.loads((work.inputs["encode_video/latents"] / "latents.json").read_text())
+    texts = json.loads((work.inputs["encode_text/captions"] / "captions.json").read_text())
+    buckets: dict[tuple[int, ...], list[int]] = {}
+    for index, pair in enumerate(pairs):
+        buckets.setdefault(tuple(latents[pair["clip"]]["bucket"]), []).append(index)
+    ordered = tuple(tuple(buckets[bucket]) for bucket in sorted(buckets))
+    return Samples(
+        clips=tuple(pair["clip"] for pair in pairs),
+        latents=tuple(latents[pair["clip"]]["item"] for pair in pairs),
+        captions=tuple(texts[pair["caption"]] for pair in pairs),
+        empty=texts[EMPTY],
+        order=Order(ordered, work.spec.batch_size, work.spec.seed),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A training on its way: everything that a step touches."""
+
+    work: Training
+    model: torch.nn.Module
+    optimizer: torch.optim.Optimizer
+    samples: Samples
+    device: torch.device
+
+    def loss_of(self, indices: Sequence[int], positions: Sequence[int]) -> Tensor:
+        """Return the flow-matching loss of some samples; every draw is a function of seed and position."""
+        spec, dtype = self.work.spec, PRECISIONS[self.work.spec.precision]
+        latent_BCFHW = torch.stack([self._latent(index) for index in indices])
+        text_BLD = torch.stack([self._text(index, at) for index, at in zip(indices, positions, strict=True)])
+        levels = _levels(spec)
+        draws = [noise.generator(spec.seed, "noise", position) for position in positions]
+        sigma_B = torch.stack([noise.draw_sigma(levels, spec.noise.shift, rng) for rng in draws])
+        noise_BCFHW = torch.stack([torch.randn(latent_BCFHW.shape[1:], generator=rng) for rng in draws])
+        noisy_BCFHW, target_BCFHW = noise.add_noise(latent_BCFHW, noise_BCFHW, sigma_B)
+        with torch.autocast(self.device.type, dtype, enabled=dtype is not torch.float32):
+            prediction_BCFHW = predict(
+                self.model, noisy_BCFHW.to(self.device, dtype), sigma_B.to(self.device),
+                text_BLD.to(self.device, dtype),
+            )  # fmt: skip
+        return noise.flow_loss(prediction_BCFHW, target_BCFHW.to(self.device))
+
+    def _latent(self, index: int) -> Tensor:
+        return _item(self.work, "encode_video", self.samples.latents[index], "latent", "latent_CFHW")
+
+    def _text(self, index: int, position: int) -> Tensor:
+        spec = self.work.spec
+        dropped = torch.rand((), generator=noise.generator(spec.seed, "caption", position)) < spec.caption_dropout
+        key = self.samples.empty if dropped else self.samples.captions[index]
+        return pad_text(_item(self.work, "encode_text", key, "text", "text_LD"), spec.max_tokens)
+
+    def resume(self) -> int:
+        """Take up the newest whole checkpoint; returns the steps that are done."""
+        found = checkpoints.newest(self.work.shared, self.work.identity, self.work.spec.steps, self._say)
+        if found is None:
+            return 0
+        load_adapter_state(self.model, found.tensors("adapter"))
+        restore(self.optimizer, found.tensors("optimizer"), found.record["optimizer"])
+        self._say(f"going on from step {found.step}")
+        return found.step
+
+    def save(self, step: int) -> None:
+        """Commit a checkpoint, and only then let older ones go."""
+        tensors, rest = flatten(self.optimizer)
+        record = {"lineage": self.work.identity, "step": step, "optimizer": rest}
+        checkpoints.commit(self.work.shared, step, {"adapter": adapter_state(self.model), "optimizer": tensors}, record)
+        checkpoints.rotate(self.work.shared, self.work.runtime.checkpoints_kept)
+        self.work.tell("checkpoint", step=step)
+
+    def on_step(self, metrics: Metrics) -> None:
+        """Report a step and note it in the log that attempts share."""
+        with (self.work.shared / LOG).open("a") as log:
+            log.write(json.dumps(asdict(metrics)) + "\n")
+        note = f"loss {metrics.loss:.4f}"
+        self.work.tell("progress", done=metrics.step, total=self.work.spec.steps, unit="steps", note=note)
+
+    def _say(self, message: str) -> None:
+        self.work.tell("message", message=message)
+
+
+LOG = "steps.jsonl"
+
+
+def _item(work: Training, maker: str, key: str, file: str, name: str) -> Tensor:
+    return load_file(work.items.open(f"{maker}/{key}") / f"{file}.safetensors")[name].float()
+
+
+def _levels(spec: TrainSpec) -> noise.Levels:
+    said = spec.noise.levels
+    return noise.LogitNormal(said.mean, said.scale) if said.kind == "logit_normal" else noise.Uniform()
+
+
+def _optimizer(spec: TrainSpec, model: torch.nn.Module) -> torch.optim.Optimizer:
+    settings = spec.optimizer.model_dump(exclude={"kind"})
+    return OPTIMIZERS[spec.optimizer.kind](trainable(model), lr=spec.learning_rate, **settings)
+
+
+def _settings(spec: TrainSpec, runtime: TrainRuntime) -> Settings:
+    return Settings(
+        steps=spec.steps, micro_batch=runtime.micro_batch, learning_rate=spec.learning_rate,
+        schedule=spec.schedule.kind, warmup_steps=spec.schedule.warmup_steps, clip=spec.clip.kind,
+        clip_limit=getattr(spec.clip, "limit", 0.0), seed=spec.seed, save_every=runtime.checkpoint_every,
+    )  # fmt: skip
+
+
+def _write_log(work: Training) -> None:
+    """Hand on what each step showed; a step that was done twice after a crash counts once, as it was done last."""
+    (work.output / "log").mkdir()
+    steps: dict[int, str] = {}
+    for line in (work.shared / LOG).read_text().splitlines():
+        if line.endswith("}"):  # a crash can tear the last line of an attempt
+            steps[json.loads(line)["step"]] = line
+    kept = [steps[step] for step in sorted(steps) if step <= work.spec.steps]
+    Path(work.output / "log" / LOG).write_text("\n".join(kept) + "\n")

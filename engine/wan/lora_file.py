@@ -1,0 +1,30 @@
+"""The adapter as a file that diffusers' stock loader reads.
+
+The header matters: where it lacks rank and alpha, a reader takes alpha = rank, and an adapter trained at another
+strength comes out wrong without a word.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from diffusers.loaders.lora_base import LORA_ADAPTER_METADATA_KEY
+from peft import LoraConfig
+from safetensors.torch import save_file
+from torch import Tensor
+
+PREFIX = "transformer"
+
+
+def save_lora(path: Path, state: Mapping[str, Tensor], rank: int, alpha: float, notes: Mapping[str, str]) -> None:
+    """Write ``transformer.<layer>.lora_A.weight`` and ``lora_B.weight``, and the header.
+
+    Args:
+        state: the adapter, by ``<layer>.lora_A.weight``.
+        notes: further header entries.
+    """
+    layers = sorted({name.rpartition(".lora_")[0] for name in state})
+    config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=layers, bias="none").to_dict()
+    plain = {f"{PREFIX}.{name}": sorted(value) if isinstance(value, set) else value for name, value in config.items()}
+    header = {"format": "pt", LORA_ADAPTER_METADATA_KEY: json.dumps(plain, sort_keys=True, default=str)}
+    save_file({f"{PREFIX}.{name}": tensor for name, tensor in state.items()}, path, {**header, **notes})

@@ -1,0 +1,50 @@
+"""Make videos with the stock pipeline, as anyone would who has the model and the exported file."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import UniPCMultistepScheduler, WanPipeline
+from numpy.typing import NDArray
+from torch import Tensor
+
+from engine.wan.load import load_codec, load_transformer
+from engine.wan.text import pad_text
+
+
+def load_pipeline(folder: Path, dtype: torch.dtype, device: torch.device, lora: Path | None) -> WanPipeline:
+    """Return the stock pipeline without text encoder, with an adapter where one is given.
+
+    Args:
+        folder: the model in diffusers layout.
+        lora: folder of an exported adapter; None for the base model.
+    """
+    pipeline = WanPipeline(
+        tokenizer=None,
+        text_encoder=None,
+        vae=load_codec(folder, device),
+        scheduler=UniPCMultistepScheduler.from_pretrained(folder / "scheduler"),
+        transformer=load_transformer(folder, dtype, device),
+    )
+    if lora is not None:
+        pipeline.load_lora_weights(lora)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def sample(
+    pipeline: WanPipeline, prompt_LD: Tensor, negative_LD: Tensor, *, width: int, height: int, frames: int, steps: int,
+    guidance: float, shift: float, seed: int, max_tokens: int,
+) -> NDArray[np.uint8]:  # fmt: skip
+    """Return ``frames_FHWC``, RGB, 0 to 255. The sampler is UniPC on flow sigmas with the given shift."""
+    pipeline.scheduler = UniPCMultistepScheduler.from_config(
+        pipeline.scheduler.config, prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=shift
+    )
+    device = pipeline.transformer.device
+    text = {"prompt_embeds": prompt_LD, "negative_prompt_embeds": negative_LD}
+    video = pipeline(
+        **{name: pad_text(text_LD, max_tokens)[None].to(device) for name, text_LD in text.items()},
+        width=width, height=height, num_frames=frames, num_inference_steps=steps, guidance_scale=guidance,
+        generator=torch.Generator().manual_seed(seed), output_type="np", max_sequence_length=max_tokens,
+    ).frames[0]  # fmt: skip
+    return np.rint(video * 255).astype(np.uint8)
