@@ -44,6 +44,7 @@ def train(work: Training) -> None:
     model.train()
     if runtime.gradient_checkpointing:
         model.enable_gradient_checkpointing()
+    work.shared.mkdir(parents=True, exist_ok=True)
     run = _Run(work, model, _optimizer(spec, model), load_samples(work), device)
     start = run.resume()
     try:
