@@ -9,16 +9,19 @@ complete recipe and what the store holds into ordered steps, and says what each 
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from engine.execute.events import Event
-from engine.execute.run_plan import Outcome, run_plan
-from engine.execute.runner import InItsOwnProcess, Runner
 from engine.language.diagnostics import Diagnostic
 from engine.language.resolve import Resolved, check_layers, kind_of, resolve
 from engine.plan.compile import compile_plan
 from engine.plan.steps import Plan
 from engine.stages import STAGES
 from engine.store import Store
+
+if TYPE_CHECKING:
+    from engine.execute.events import Event
+    from engine.execute.run_plan import Outcome
+    from engine.execute.runner import Runner
 
 
 def validate(path: Path, overrides: Sequence[str] = ()) -> tuple[Diagnostic, ...]:
@@ -48,13 +51,17 @@ def run(
     resolved: Resolved,
     store: Path,
     outputs: Path,
-    watch: Callable[[Event], None],
-    runner: Runner | None = None,
-) -> Outcome:
+    watch: Callable[["Event"], None],
+    runner: "Runner | None" = None,
+) -> "Outcome":
     """Execute a plan, taking up where the last run stopped.
 
     Raises:
         StageError: a stage could not do its work.
         Interrupted: someone asked to stop; run again to go on.
     """
+    # what executes is not needed to validate and to plan, and would cost them a tenth of their time
+    from engine.execute.run_plan import run_plan
+    from engine.execute.runner import InItsOwnProcess
+
     return run_plan(made, resolved, Store(store), runner or InItsOwnProcess(), outputs, watch)

@@ -59,7 +59,7 @@ def test_a_file_imports_only_what_its_floor_may(path: Path) -> None:
     where = home(path)
     if where in {"__init__"}:
         return
-    ours = {name.split(".")[1] for name in imports(path) if name.startswith("engine.")}
+    ours = {name.split(".")[1] for name in imports(path) if name.startswith("engine.")} - {"VERSION"}
     assert ours <= MAY[where], f"{where} may not import {sorted(ours - MAY[where])}"
     if where not in TORCH_SIDE | {"run"}:
         assert not {name.split(".")[0] for name in imports(path)} & HEAVY, "the engine side is free of torch"
@@ -103,11 +103,15 @@ def test_files_and_functions_stay_short() -> None:
     assert long == []
 
 
-def test_nothing_is_imported_inside_a_function() -> None:
-    late = [f"{path.relative_to(ROOT)}:{node.lineno}" for path in FILES
+# doors: what stands behind one is slow to load, and most commands do not need it
+DOORS = {"engine/pipeline.py:run", "engine/cli/progress.py:watcher", "engine/stages/survey/look.py:_probe"}
+
+
+def test_nothing_but_three_doors_is_imported_inside_a_function() -> None:
+    late = [f"{path.relative_to(ROOT)}:{node.name}" for path in FILES
             for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)
             and any(isinstance(inner, ast.Import | ast.ImportFrom) for inner in ast.walk(node))]  # fmt: skip
-    assert late == []
+    assert set(late) == DOORS
 
 
 def test_validate_and_plan_never_load_torch() -> None:

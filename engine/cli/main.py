@@ -10,6 +10,7 @@
 | 75 | interrupted with everything safe: run again to go on |
 """
 
+import gc
 import json
 import sys
 from enum import StrEnum
@@ -22,9 +23,8 @@ from platformdirs import user_cache_path
 from engine import pipeline
 from engine.cli.progress import watcher
 from engine.cli.show import show_findings, show_outcome, show_plan
-from engine.execute.runner import EXIT_BUG, EXIT_FAILED, EXIT_INTERRUPTED, Bug
 from engine.language.diagnostics import Diagnostic, RecipeError
-from engine.seam import Interrupted, StageError
+from engine.seam import EXIT_BUG, EXIT_FAILED, EXIT_INTERRUPTED, Bug, Interrupted, StageError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
                   help="Recipes that train Wan video LoRAs.")  # fmt: skip
@@ -92,6 +92,7 @@ def run(
 
 def main() -> None:
     """Run the program and turn what can go wrong into words and an exit code."""
+    gc.enable()
     try:
         app()
     except RecipeError as error:

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from engine.execute.run_plan import Outcome
 from engine.language.diagnostics import Diagnostic, render
 from engine.language.layers import shown
 from engine.plan.steps import Action, Plan, Step
+
+if TYPE_CHECKING:
+    from engine.execute.run_plan import Outcome
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
@@ -30,7 +33,7 @@ def show_plan(plan: Plan) -> str:
     return "\n".join([*lines, "", f"  {_summary(plan)}"])
 
 
-def show_outcome(outcome: Outcome) -> str:
+def show_outcome(outcome: "Outcome") -> str:
     """Name what was done and the files that it made."""
     did = f"done: {', '.join(outcome.ran)}" if outcome.ran else "nothing to do: everything was made before"
     return "\n".join([did, "", *(f"  {shown(file)}" for file in outcome.files)])

@@ -17,15 +17,8 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 from PIL import Image
 
-from engine.clips.probe import (
-    ROUNDING,
-    UnreadableClip,
-    displayed_size,
-    is_image,
-    open_image,
-    open_video,
-    quarter_turns,
-)
+from engine.clips.files import ROUNDING, UnreadableClip, is_image
+from engine.clips.probe import displayed_size, open_image, open_video, quarter_turns
 from engine.clips.sizes import Bucket
 
 Pixels = NDArray[np.uint8]

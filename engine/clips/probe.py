@@ -13,9 +13,9 @@ Four rules, and no others:
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import floor, inf
+from math import inf
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import NoReturn
 
 import av
 from av.container import InputContainer
@@ -25,8 +25,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image, ImageOps
 
-VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi"})
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
+from engine.clips.files import Probe, UnreadableClip, is_image
 
 # What may open at all, by FFmpeg's and by Pillow's name. A file need not match its own
 # suffix, for many a WebM is called .mp4; each of these holds its pictures inside itself.
@@ -40,38 +39,6 @@ _OPEN_OPTIONS = {
 }
 _IMAGE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
-# Some containers round every time to the millisecond; two roundings can add up.
-ROUNDING = 0.002
-"""Seconds by which a time in a file may be wrong."""
-
-
-class UnreadableClip(Exception):  # noqa: N818 - named for what happened
-    """A file that cannot be used as a clip, and why."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        """Keep the file and the reason; ``reason`` continues a sentence that starts with the name."""
-        super().__init__(f"{path.name}: {reason}")
-        self.path = path
-        self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """What a file holds.
-
-    ``width`` and ``height`` are pixels as displayed, ``frames`` is a count, ``seconds`` is how
-    long they are shown, ``rate`` is their mean number per second. An image has one frame and
-    neither duration nor rate.
-    """
-
-    kind: Literal["video", "image"]
-    width: int
-    height: int
-    frames: int
-    seconds: float
-    rate: float
-    codec: str
-
 
 def probe(path: Path) -> Probe:
     """Measure ``path``, and decode its first frame to prove that it can be read.
@@ -80,19 +47,6 @@ def probe(path: Path) -> Probe:
         UnreadableClip: if it is missing, empty, broken, or no clip at all.
     """
     return _probe_image(path) if is_image(path) else _probe_video(path)
-
-
-def frames_at(probe: Probe, fps: float) -> int:
-    """Count the whole frames that ``probe`` gives when resampled to ``fps``; at least 1."""
-    return max(1, floor((probe.seconds + ROUNDING) * fps))
-
-
-def is_image(path: Path) -> bool:
-    """Tell images from videos by suffix; refuse a suffix that is neither."""
-    suffix = path.suffix.lower()
-    if suffix not in VIDEO_SUFFIXES | IMAGE_SUFFIXES:
-        raise UnreadableClip(path, "is neither a video nor an image by its suffix")
-    return suffix in IMAGE_SUFFIXES
 
 
 @contextmanager

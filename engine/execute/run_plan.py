@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from engine import VERSION
 from engine.execute.events import Event, EventLog
 from engine.execute.runner import Order, Runner
 from engine.language.diagnostics import RecipeError
@@ -22,7 +22,6 @@ from engine.store import Artifact, Damaged, FolderPart, Store, write_whole
 from engine.words.table import word_at
 from engine.words.word import CacheClass
 
-ENGINE = f"wan-recipes {version('wan-recipes')}"
 DELIVERED = ("export", "sample")  # the stages whose files people want to have
 
 
@@ -95,11 +94,16 @@ def _do(
             store.reject(found)
         about = {
             "stage": stage.name, "version": stage.version, "key": step.key, "identity": order.identity,
-            "spec": order.spec, "runtime": order.runtime, "inputs": dict(order.digests), "made_with": _versions(),
+            "spec": order.spec, "runtime": order.runtime, "inputs": dict(order.digests),
         }  # fmt: skip
+
+        def hear(event: Event) -> None:
+            if event["type"] == "made_with":
+                about["made_with"] = event["versions"]  # the process that does the work knows what it does it with
+            notify({"stage": stage.name} | event)
+
         with store.filling(store.artifact_folder(stage.name, step.key), about) as draft:
-            runner.run(stage, replace(order, output=str(draft)), log / f"{stage.name}.log",
-                       lambda event: notify({"stage": stage.name} | event))  # fmt: skip
+            runner.run(stage, replace(order, output=str(draft)), log / f"{stage.name}.log", hear)
     notify({"type": "stage_done", "stage": stage.name})
 
 
@@ -176,14 +180,9 @@ def _new_log(store: Store, resolved: Resolved) -> Path:
 def _provenance(resolved: Resolved) -> dict[str, str]:
     """What files that leave the house say of where they come from: the recipe without any path of this machine."""
     public = {at: leaf.value for at, leaf in leaves(resolved.merged) if not _is_location(at)}
-    return {"recipe": canonical(resolved.header | {"extends": []} | nested(public)).decode(), "engine": ENGINE}
+    return {"recipe": canonical(resolved.header | {"extends": []} | nested(public)).decode(), "engine": f"wan-recipes {VERSION}"}
 
 
 def _is_location(path: str) -> bool:
     word = word_at(path)
     return word is not None and word.cache is CacheClass.LOCATION
-
-
-def _versions() -> dict[str, str]:
-    """Versions of the libraries that numbers depend on."""
-    return {name: version(name) for name in ("torch", "diffusers", "transformers", "peft", "av", "numpy")}

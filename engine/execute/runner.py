@@ -18,10 +18,8 @@ from types import FrameType
 from typing import Any, Protocol
 
 from engine.execute.events import Event
-from engine.seam import Interrupted, Stage, StageError, Work
+from engine.seam import EXIT_FAILED, EXIT_INTERRUPTED, Bug, Interrupted, Stage, StageError, Work
 from engine.store import Store, verify_fully
-
-EXIT_FAILED, EXIT_BUG, EXIT_INTERRUPTED = 4, 70, 75
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +41,6 @@ class Order:
     def as_text(self) -> str:
         """Write the order as JSON."""
         return json.dumps(asdict(self), indent=1, ensure_ascii=False)
-
-
-class Bug(Exception):
-    """A stage broke in a way that it did not foresee; ``log`` holds the traceback."""
-
-    def __init__(self, stage: str, log: Path) -> None:
-        super().__init__(f"the stage {stage} broke; this is a mistake of the program: please report {log}")
-        self.log = log
 
 
 class Runner(Protocol):

@@ -10,12 +10,15 @@ import signal
 import sys
 import threading
 import traceback
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TextIO
 
-from engine.execute.runner import EXIT_BUG, EXIT_FAILED, EXIT_INTERRUPTED, Order, make_work, work_of
-from engine.seam import Interrupted, StageError
+from engine.execute.runner import Order, make_work, work_of
+from engine.seam import EXIT_BUG, EXIT_FAILED, EXIT_INTERRUPTED, Interrupted, StageError
 from engine.stages import STAGES
+
+MATTERS = ("torch", "diffusers", "transformers", "peft", "av", "numpy")  # libraries that numbers depend on
 
 
 def main(path: str) -> int:
@@ -30,6 +33,7 @@ def main(path: str) -> int:
         events.write(json.dumps({"type": type_, **said}) + "\n")
         events.flush()
 
+    tell("made_with", versions={name: version(name) for name in MATTERS})
     order = Order(**json.loads(Path(path).read_text()))
     stage = next(stage for stage in STAGES if stage.name == order.stage)
     try:

@@ -1,18 +1,21 @@
 """Hold a layer or a complete recipe against its schema and say every difference at its place."""
 
-from collections.abc import Iterator, Mapping as Words
+import json
+from collections.abc import Iterator
+from collections.abc import Mapping as Words
+from functools import cache
 from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
+from engine.language.builtin import data_folder
 from engine.language.diagnostics import Diagnostic
 from engine.language.layers import Layer
 from engine.language.merge import Section, place, values
 from engine.language.nodes import KeyPath, key_span, leaves, plain, value_span
 from engine.language.suggest import did_you_mean, nearest
 from engine.words.recipe import HEADER_WORDS
-from engine.words.schema import Schema, layer_schema, resolved_schema
 from engine.words.table import MEANINGS, WORDS, word_at
 from engine.words.word import CacheClass
 
@@ -22,7 +25,16 @@ _STRICT = Draft202012Validator.TYPE_CHECKER.redefine(
 )
 _Validator = extend(Draft202012Validator, type_checker=_STRICT)
 
+Schema = dict[str, Any]
+
 _HOW = (CacheClass.NUMERICS, CacheClass.RUNTIME, CacheClass.LABEL)
+
+
+@cache
+def published(name: str) -> Schema:
+    """Return a schema as it is published; it is generated from the models, and a test holds the two together."""
+    schema: Schema = json.loads((data_folder("schemas") / "v1" / f"{name}.schema.json").read_text())
+    return schema
 
 
 def check_layer(layer: Layer, *, header: bool = True) -> tuple[list[Diagnostic], list[KeyPath]]:
@@ -32,7 +44,7 @@ def check_layer(layer: Layer, *, header: bool = True) -> tuple[list[Diagnostic],
         layer: the layer.
         header: whether it must carry a header; overrides do not.
     """
-    schema = layer_schema() if header else layer_schema() | {"required": []}
+    schema = published("layer") if header else published("layer") | {"required": []}
     findings, bad = list[Diagnostic](), list[KeyPath]()
     for error in _Validator(schema).iter_errors(plain(layer.node)):
         for found, path in _explain(error, layer, schema):
@@ -45,7 +57,7 @@ def check_layer(layer: Layer, *, header: bool = True) -> tuple[list[Diagnostic],
 def check_complete(merged: Section, excused: frozenset[str]) -> list[Diagnostic]:
     """Return what a complete recipe lacks, except where a finding of a layer already explains it."""
     findings = []
-    for error in _Validator(_sections_only(resolved_schema())).iter_errors(values(merged)):
+    for error in _Validator(_sections_only(published("resolved"))).iter_errors(values(merged)):
         at = ".".join(map(str, error.absolute_path))
         if error.validator != "required":
             findings.append(Diagnostic("RCP2002", _says(error), place(merged, at), at, _about(at)))

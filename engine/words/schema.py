@@ -9,7 +9,6 @@ branch that the author meant instead of guessing.
 
 import json
 from collections.abc import Iterator, Mapping
-from functools import cache
 from typing import Any
 
 from engine.words.recipe import Header, Recipe
@@ -20,15 +19,13 @@ Schema = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-@cache
 def layer_schema() -> Schema:
-    """Return the schema of one file; not to be written to."""
+    """Return the schema of one file."""
     return _document(Header.model_json_schema(), Recipe.model_json_schema(), complete=False)
 
 
-@cache
 def resolved_schema() -> Schema:
-    """Return the schema of a complete recipe; not to be written to."""
+    """Return the schema of a complete recipe."""
     return _document(Header.model_json_schema(), Recipe.model_json_schema(), complete=True)
 
 

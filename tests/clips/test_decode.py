@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine.clips.decode import read_frames
-from engine.clips.probe import UnreadableClip, frames_at, probe
+from engine.clips.files import UnreadableClip, frames_at
+from engine.clips.probe import probe
 from engine.clips.sizes import Bucket
 
 WIDTH, HEIGHT = 192, 32

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.clips.probe import Probe, UnreadableClip, frames_at, open_video, probe
+from engine.clips.files import Probe, UnreadableClip, frames_at
+from engine.clips.probe import open_video, probe
 
 can_turn = pytest.mark.skipif(
     not hasattr(av.video.stream.VideoStream, "set_display_rotation"),

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from engine.clips.decode import read_frames
-from engine.clips.probe import frames_at, probe
+from engine.clips.files import frames_at
+from engine.clips.probe import probe
 from engine.clips.sizes import Bucket
 from engine.stages.fetch_data.cartoon import draw_cartoons
 

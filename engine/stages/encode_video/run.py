@@ -11,7 +11,7 @@ import numpy as np
 from safetensors.torch import save_file
 
 from engine.clips.decode import read_frames
-from engine.clips.probe import UnreadableClip
+from engine.clips.files import UnreadableClip
 from engine.clips.sizes import Bucket
 from engine.device import choose
 from engine.seam import Interrupted, StageError, Work, canonical

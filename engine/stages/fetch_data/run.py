@@ -1,6 +1,6 @@
 """Bring the clips into the store: draw them, or link a commit of a dataset of the Hub."""
 
-from engine.clips.probe import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from engine.clips.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from engine.hub import link_commit
 from engine.seam import Work
 from engine.stages.fetch_data.cartoon import draw_cartoons

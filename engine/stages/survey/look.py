@@ -8,12 +8,12 @@ import json
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.clips.probe import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Probe, UnreadableClip, frames_at, probe
+from engine.clips.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Probe, UnreadableClip, frames_at
 from engine.clips.sizes import Bucket, area_size, legal_frames
 from engine.seam import Foreseen, Foresight, Trouble, canonical, digest_of
 from engine.store import digest_file
@@ -183,7 +183,7 @@ def _files(root: Path) -> list[Path]:
 
 
 def _see(path: Path, known: Seen | None) -> Seen:
-    """Read a file, unless nothing speaks for it having changed since it was last read."""
+    """Read a file, unless nothing speaks for it having changed since it was last read, or its content has not."""
     seen = time.time_ns()
     try:
         stat = path.stat()
@@ -191,12 +191,21 @@ def _see(path: Path, known: Seen | None) -> Seen:
         if known is not None and now == (known.size, known.time, known.inode) and known.time < known.seen - _RACY:
             return known
         digest = digest_file(path)
+        if known is not None and digest == known.digest:
+            return replace(known, size=now[0], time=now[1], inode=now[2], seen=seen)
     except OSError as error:
         return Seen(0, 0, 0, 0, digest_of(str(path)), None, f"cannot be opened: {error.strerror}")
     try:
-        return Seen(*now, seen, digest, probe(path))
+        return Seen(*now, seen, digest, _probe(path))
     except UnreadableClip as error:
         return Seen(*now, seen, digest, None, error.reason)
+
+
+def _probe(path: Path) -> Probe:
+    """Measure a file that is not known yet. The decoder is loaded only here: most plans find nothing new."""
+    from engine.clips.probe import probe
+
+    return probe(path)
 
 
 def _bucket(seen: Seen, spec: "SurveySpec") -> tuple[Bucket | None, str]:
