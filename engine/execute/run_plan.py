@@ -22,7 +22,7 @@ from engine.store import Artifact, Damaged, FolderPart, Store, write_whole
 from engine.words.table import word_at
 from engine.words.word import CacheClass
 
-DELIVERED = ("export", "sample")  # the stages whose files people want to have
+DELIVERED = ("survey/sheet", "export/lora", "sample/videos")  # the parts that people want to have
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,15 +157,16 @@ def _deliver(known: Known, resolved: Resolved, outputs: Path, key: str) -> tuple
     """Copy the files that people want out of the store; what is there already stays as it is."""
     folder = outputs / resolved.file.stem / key[:8]
     files = []
-    for stage in DELIVERED:
-        for part in (known.outputs[stage] or {}).values():
-            assert isinstance(part, FolderPart), "a finished step lies on disk"
-            for name in sorted(part.digests):
-                target = folder / name
-                if not target.exists():
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    write_whole(target, (part.folder / name).read_bytes())
-                files.append(target)
+    for wanted in DELIVERED:
+        stage, _, name = wanted.partition("/")
+        part = (known.outputs[stage] or {})[name]
+        assert isinstance(part, FolderPart), "a finished step lies on disk"
+        for file in sorted(part.digests):
+            target = folder / file
+            if not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(target, (part.folder / file).read_bytes())
+            files.append(target)
     return tuple(files)
 
 

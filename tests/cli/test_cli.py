@@ -1,0 +1,96 @@
+"""The three verbs as a person meets them: words, exit codes, and never a traceback."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+
+GOOD = """apiVersion: wan-recipe/v1
+kind: recipe
+extends: [builtin:flavours/wan2.1-t2v-micro, builtin:hardware/cpu]
+data: {source: {kind: folder, path: clips}}
+sample: {prompts: {cat: a cat}}
+"""
+
+
+def recipe(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([sys.executable, "-m", "engine.cli", *arguments], cwd=cwd, capture_output=True, text=True,
+                          env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(cwd),
+                               "RECIPE_STORE": str(cwd / "store")}, check=False)  # fmt: skip
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    (tmp_path / "x.yaml").write_text(GOOD)
+    return tmp_path
+
+
+def test_a_valid_recipe_says_so_and_exits_0() -> None:
+    done = recipe("validate", "recipes/examples/micro-cartoon.yaml")
+    assert (done.returncode, done.stdout) == (0, "recipes/examples/micro-cartoon.yaml: valid\n")
+
+
+def test_a_layer_can_be_validated_by_itself() -> None:
+    assert recipe("validate", "recipes/hardware/cpu.yaml").returncode == 0
+
+
+def test_a_wrong_recipe_exits_1_with_place_caret_and_count(here: Path) -> None:
+    (here / "x.yaml").write_text(GOOD + "train: {lora: {rnk: 3}}\n")
+    done = recipe("validate", "x.yaml", cwd=here)
+    assert done.returncode == 1
+    assert "x.yaml:6:16: error[RCP2001]: unknown word `rnk` under `train.lora`" in done.stderr
+    assert "\n    6 | train: {lora: {rnk: 3}}\n      |                ^~~\n" in done.stderr
+    assert "did you mean `rank`?" in done.stderr
+    assert "1 problem" in done.stderr
+
+
+def test_findings_can_be_read_by_a_machine(here: Path) -> None:
+    (here / "x.yaml").write_text(GOOD + "train: {lora: {rnk: 3}}\n")
+    done = recipe("validate", "x.yaml", "--format", "json", cwd=here)
+    (found,) = json.loads(done.stdout)["findings"]
+    assert (found["code"], found["at"]["line"], found["at"]["column"]) == ("RCP2001", 6, 16)
+
+
+def test_a_file_that_is_not_there_is_said_without_a_traceback(here: Path) -> None:
+    done = recipe("plan", "gone.yaml", cwd=here)
+    assert done.returncode == 1
+    assert "cannot read" in done.stderr
+
+
+def test_a_wrong_command_line_exits_2() -> None:
+    assert recipe("validate").returncode == 2
+
+
+@pytest.mark.parametrize("verb", ["plan", "run"])
+def test_clips_that_are_not_there_stop_plan_and_run_before_anything_is_written(here: Path, verb: str) -> None:
+    before = sorted(here.rglob("*"))
+    done = recipe(verb, "x.yaml", cwd=here)
+    assert done.returncode == 1
+    assert "x.yaml:4:37: error[RCP4101]: there is no folder" in done.stderr
+    assert sorted(here.rglob("*")) == before
+
+
+def test_a_plan_can_be_read_by_a_machine() -> None:
+    done = recipe("plan", "recipes/examples/micro-cartoon.yaml", "--format", "json")
+    made = json.loads(done.stdout)
+    assert [step["stage"] for step in made["steps"]][0] == "fetch_model"
+    assert {step["action"] for step in made["steps"]} <= {"run", "reuse", "partial", "resume"}
+    assert made["findings"] == []
+
+
+def test_a_plan_of_the_quickstart_needs_no_network_and_says_what_will() -> None:
+    done = recipe("plan", "recipes/examples/wan21-disney.yaml")
+    assert done.returncode == 0
+    assert done.stdout.count("network") == 2
+    assert "warning[RCP4004]" in done.stderr
+
+
+def test_set_is_the_last_layer(here: Path) -> None:
+    done = recipe("validate", "x.yaml", "--set", "train.lora.rank=0", cwd=here)
+    assert "--set #1:1:17: error[RCP2002]: `train.lora.rank` is 0; it must be at least 1" in done.stderr
