@@ -1,7 +1,7 @@
 """Set up and run the project with nothing but Python 3.11 or newer.
 
-    python3 make.py demo    make .venv, install, and run the first recipe
-    python3 make.py test    make .venv, install, and run all checks: ruff, mypy, pytest
+python3 make.py demo    make .venv, install, and run the first recipe
+python3 make.py test    make .venv, install, and run all checks: ruff, mypy, pytest
 """
 
 import os
@@ -13,7 +13,17 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 VENV = HERE / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
-INSTALL = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-c", "constraints.txt", "-e", ".[test]"]
+INSTALL = [
+    "-m",
+    "pip",
+    "install",
+    "--quiet",
+    "--disable-pip-version-check",
+    "-c",
+    "constraints.txt",
+    "-e",
+    ".[test]",
+]
 
 # one thread per process: spinning threads on a busy two-core machine cost more than they bring
 QUIET = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "TOKENIZERS_PARALLELISM": "false"}
@@ -39,7 +49,9 @@ def main(arguments: list[str]) -> int:
         venv.create(VENV, with_pip=True)
     print("installing (a minute or two the first time)", flush=True)
     for command in (INSTALL, *TARGETS[arguments[0]]):
-        code = subprocess.run([BIN / "python", *command], cwd=HERE, env=os.environ | QUIET, check=False).returncode
+        code = subprocess.run(
+            [BIN / "python", *command], cwd=HERE, env=os.environ | QUIET, check=False
+        ).returncode
         if code:
             return code
     return 0

@@ -224,7 +224,9 @@ class Bug(Exception):
 
 def canonical(value: object) -> bytes:
     """Write plain data in one way only: sorted keys, no spaces, shortest numbers."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
 
 
 def digest_of(value: object) -> str:

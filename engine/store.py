@@ -31,7 +31,9 @@ from blake3 import blake3
 from engine.seam import StageError, digest_of
 
 MANIFEST = "manifest.json"
-HASHED_WHEN_FOUND = 8 << 20  # bytes; larger files are checked by size when found, and hashed before they are read
+HASHED_WHEN_FOUND = (
+    8 << 20
+)  # bytes; larger files are checked by size when found, and hashed before they are read
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,11 @@ class Artifact:
 
     def _digests(self, part: str) -> dict[str, str]:
         files = self.manifest["files"]
-        return {path[len(part) + 1 :]: said["blake3"] for path, said in files.items() if path.startswith(f"{part}/")}
+        return {
+            path[len(part) + 1 :]: said["blake3"]
+            for path, said in files.items()
+            if path.startswith(f"{part}/")
+        }
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,9 @@ class Store:
             return folder
         if isinstance(found, Damaged):
             self.reject(found)
-            raise StageError(f"a cached item was damaged ({found.reason}); it was set aside, run again to make it anew")
+            raise StageError(
+                f"a cached item was damaged ({found.reason}); it was set aside, run again to make it anew"
+            )
         raise StageError(f"a cached item is gone ({folder.name[:12]} of {stage}); run again to make it anew")
 
     @contextmanager
@@ -112,7 +120,9 @@ class Store:
             yield draft
             self._publish(draft, target, dict(about) | {"seconds": round(time.monotonic() - started, 3)})
         finally:
-            shutil.rmtree(draft, ignore_errors=True)  # what is left of an attempt; nothing where it was published
+            shutil.rmtree(
+                draft, ignore_errors=True
+            )  # what is left of an attempt; nothing where it was published
 
     def artifact_folder(self, stage: str, key: str) -> Path:
         """Return where an artifact lies or will lie."""
@@ -132,7 +142,7 @@ class Store:
         """Move a damaged folder aside, so that it can be made again and still be looked at."""
         aside = self.root / "rejected"
         aside.mkdir(parents=True, exist_ok=True)
-        os.replace(damaged.folder, aside / f"{damaged.folder.name[:16]}-{uuid.uuid4().hex[:8]}")
+        damaged.folder.replace(aside / f"{damaged.folder.name[:16]}-{uuid.uuid4().hex[:8]}")
 
     def last_keys(self, recipe: Path) -> dict[str, str]:
         """Return the keys that a recipe file led to when it was last run."""
@@ -166,14 +176,17 @@ class Store:
         files = {}
         for file in sorted(path for path in draft.rglob("*") if path.is_file()):
             _sync(file)
-            files[file.relative_to(draft).as_posix()] = {"size": file.stat().st_size, "blake3": digest_file(file)}
+            files[file.relative_to(draft).as_posix()] = {
+                "size": file.stat().st_size,
+                "blake3": digest_file(file),
+            }
         write_whole(draft / MANIFEST, json.dumps(about | {"files": files}, indent=1).encode())
         target.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(there := _verified(target, None), Damaged):
             self.reject(there)
         elif there is not None:
             return  # someone else was faster; theirs is as good as ours
-        os.rename(draft, target)
+        draft.rename(target)
         _sync(target.parent)
 
 
@@ -187,7 +200,7 @@ def write_whole(path: Path, content: bytes) -> None:
     draft = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
     draft.write_bytes(content)
     _sync(draft)
-    os.replace(draft, path)
+    draft.replace(path)
 
 
 def verify_fully(folder: Path, parts: frozenset[str]) -> None:

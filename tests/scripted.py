@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-
 from engine.execute.events import Event
 from engine.execute.runner import Order, make_work
 from engine.seam import Interrupted, Stage, StageError, Work, canonical, digest_of
@@ -60,7 +59,9 @@ def _train(work: Work) -> None:
 
 def _export(work: Work) -> None:
     (work.output / "lora").mkdir()
-    shutil.copy(work.inputs["train/adapter"] / "adapter.safetensors", work.output / "lora" / "lora.safetensors")
+    shutil.copy(
+        work.inputs["train/adapter"] / "adapter.safetensors", work.output / "lora" / "lora.safetensors"
+    )
 
 
 def _sample(work: Work) -> None:

@@ -57,7 +57,7 @@ def imports(path: Path) -> Iterator[str]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_file_imports_only_what_its_floor_may(path: Path) -> None:
     where = home(path)
-    if where in {"__init__"}:
+    if where == "__init__":
         return
     ours = {name.split(".")[1] for name in imports(path) if name.startswith("engine.")} - {"VERSION"}
     assert ours <= MAY[where], f"{where} may not import {sorted(ours - MAY[where])}"
@@ -77,7 +77,7 @@ def test_no_file_imports_in_a_circle() -> None:
     done: set[str] = set()
 
     def visit(name: str, above: tuple[str, ...]) -> None:
-        assert name not in above, " → ".join([*above[above.index(name):], name])
+        assert name not in above, " → ".join([*above[above.index(name) :], name])
         if name not in done:
             for target in graph.get(name, ()):
                 visit(target, (*above, name))

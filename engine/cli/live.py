@@ -43,5 +43,3 @@ class _Live:
                 self.progress.update(bar, total=1, completed=1, note="done")
             case "message":
                 self.progress.console.print(event["message"], highlight=False)
-
-

@@ -46,7 +46,9 @@ Sets = Annotated[
 ]
 StoreFolder = Annotated[
     Path | None,
-    typer.Option("--store", envvar="RECIPE_STORE", help="Folder of everything that is kept for the next run."),
+    typer.Option(
+        "--store", envvar="RECIPE_STORE", help="Folder of everything that is kept for the next run."
+    ),
 ]
 AsFormat = Annotated[Format, typer.Option("--format", help="How to write the result.")]
 
@@ -79,7 +81,9 @@ def run(
     recipe: RecipeFile,
     sets: Sets = None,
     store: StoreFolder = None,
-    output: Annotated[Path, typer.Option(help="Folder for the files that you want to have.")] = Path("outputs"),
+    output: Annotated[Path, typer.Option(help="Folder for the files that you want to have.")] = Path(
+        "outputs"
+    ),
 ) -> None:
     """Do what the plan says, taking up where the last run stopped."""
     made, resolved, warnings = pipeline.plan(recipe, sets or (), _store(store))
@@ -120,6 +124,8 @@ def _asked_for_json() -> bool:
 
 def _findings(findings: tuple[Diagnostic, ...], as_format: Format) -> None:
     if as_format is Format.JSON:
-        typer.echo(json.dumps({"findings": [found.as_json() for found in findings]}, indent=2, ensure_ascii=False))
+        typer.echo(
+            json.dumps({"findings": [found.as_json() for found in findings]}, indent=2, ensure_ascii=False)
+        )
     elif findings:
         typer.echo(show_findings(findings), err=True)

@@ -14,6 +14,7 @@ class Rate:
     first: int = -1
 
     def note(self, event: Event) -> str:
+        """Return what to say beside the counts: the stage's own note, the rate, the time left."""
         now = time.monotonic()
         if self.first < 0:
             self.since, self.first = now, event["done"]
@@ -21,5 +22,8 @@ class Rate:
         parts = [event["note"]] if event.get("note") else []
         if did and took:
             rate = did / took
-            parts += [f"{rate:.1f} {event['unit']}/s", f"{(event['total'] - event['done']) / rate:.0f} s left"]
+            parts += [
+                f"{rate:.1f} {event['unit']}/s",
+                f"{(event['total'] - event['done']) / rate:.0f} s left",
+            ]
         return "  ".join(parts)

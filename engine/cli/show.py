@@ -62,7 +62,9 @@ def _summary(plan: Plan) -> str:
               for action in Action if any(step.action is action for step in plan.steps)]  # fmt: skip
     known = [step for step in plan.work if step.bytes is not None]
     unknown = [step.stage.name for step in plan.work if step.bytes is None]
-    disk = f"at most {size(sum(step.bytes or 0 for step in known))} for {', '.join(s.stage.name for s in known)}"
+    disk = (
+        f"at most {size(sum(step.bytes or 0 for step in known))} for {', '.join(s.stage.name for s in known)}"
+    )
     parts = [", ".join(counts) + "."]
     if known:
         parts.append(f"Disk: {disk}.")

@@ -13,7 +13,7 @@ ROUNDING = 0.002
 """Seconds by which a time in a file may be wrong."""
 
 
-class UnreadableClip(Exception):  # noqa: N818 - named for what happened
+class UnreadableClip(Exception):
     """A file that cannot be used as a clip, and why."""
 
     def __init__(self, path: Path, reason: str) -> None:

@@ -21,7 +21,9 @@ class EventLog:
     def write(self, event: Event) -> None:
         """Append one event with its number and time."""
         self.number += 1
-        line = json.dumps({"seq": self.number, "ts": datetime.now(UTC).isoformat()} | event, ensure_ascii=False)
+        line = json.dumps(
+            {"seq": self.number, "ts": datetime.now(UTC).isoformat()} | event, ensure_ascii=False
+        )
         handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             os.write(handle, f"{line}\n".encode())

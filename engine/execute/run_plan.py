@@ -41,7 +41,12 @@ class Outcome:
 
 
 def run_plan(
-    plan: Plan, resolved: Resolved, store: Store, runner: Runner, outputs: Path, watch: Callable[[Event], None]
+    plan: Plan,
+    resolved: Resolved,
+    store: Store,
+    runner: Runner,
+    outputs: Path,
+    watch: Callable[[Event], None],
 ) -> Outcome:
     """Execute a plan and deliver its files.
 
@@ -58,7 +63,7 @@ def run_plan(
         watch(event)
 
     notify({"type": "run", "recipe": plan.recipe, "steps": [step.as_json() for step in plan.steps]})
-    known, ran = Known(), list[str]()
+    known, ran, last = Known(), list[str](), ""
     for planned in plan.steps:
         step = planned if planned.key is not None else _bound(planned, resolved, store, known)
         if step.action is not Action.REUSE:
@@ -67,7 +72,8 @@ def run_plan(
         assert step.key is not None, "a bound step has its key"
         known.add(_made(step, store))
         store.remember(resolved.file, step.stage.name, step.key)
-    files = _deliver(known, resolved, outputs, step.key)
+        last = step.key
+    files = _deliver(known, resolved, outputs, last)
     notify({"type": "done", "ran": ran, "files": [str(file) for file in files]})
     return Outcome(tuple(ran), files, log)
 
@@ -99,7 +105,9 @@ def _do(
 
         def hear(event: Event) -> None:
             if event["type"] == "made_with":
-                about["made_with"] = event["versions"]  # the process that does the work knows what it does it with
+                about["made_with"] = event[
+                    "versions"
+                ]  # the process that does the work knows what it does it with
             notify({"stage": stage.name} | event)
 
         with store.filling(store.artifact_folder(stage.name, step.key), about) as draft:
@@ -109,7 +117,8 @@ def _do(
 
 def _order(step: Step, known: Known, resolved: Resolved, store: Store) -> Order:
     """Write a step as the order that its stage gets."""
-    assert step.identity is not None and step.digests is not None, "a bound step has both"
+    assert step.identity is not None, "a bound step has its identity"
+    assert step.digests is not None, "and the digests of its inputs"
     folders = {}
     for need in step.stage.needs:
         maker, _, part = need.partition("/")
@@ -132,7 +141,9 @@ def _made(step: Step, store: Store) -> Step:
         raise StageError(f"the output of {step.stage.name} is gone or damaged; run again")
     for name, part in (step.outputs or {}).items():
         if found.parts[name].digest != part.digest:
-            raise StageError(f"{step.stage.name} made other {name} than planned: its input changed meanwhile; run again")
+            raise StageError(
+                f"{step.stage.name} made other {name} than planned: its input changed meanwhile; run again"
+            )
     return replace(step, outputs=found.parts)
 
 
@@ -181,7 +192,10 @@ def _new_log(store: Store, resolved: Resolved) -> Path:
 def _provenance(resolved: Resolved) -> dict[str, str]:
     """What files that leave the house say of where they come from: the recipe without any path of this machine."""
     public = {at: leaf.value for at, leaf in leaves(resolved.merged) if not _is_location(at)}
-    return {"recipe": canonical(resolved.header | {"extends": []} | nested(public)).decode(), "engine": f"wan-recipes {VERSION}"}
+    return {
+        "recipe": canonical(resolved.header | {"extends": []} | nested(public)).decode(),
+        "engine": f"wan-recipes {VERSION}",
+    }
 
 
 def _is_location(path: str) -> bool:

@@ -61,7 +61,9 @@ class InThisProcess:
 
     def run(self, stage: Stage, order: Order, log: Path, notify: Callable[[Event], None]) -> None:  # noqa: ARG002
         """See ``Runner``."""
-        work_of(stage)(make_work(stage, order, lambda type_, **said: notify({"type": type_, **said}), lambda: False))
+        work_of(stage)(
+            make_work(stage, order, lambda type_, **said: notify({"type": type_, **said}), lambda: False)
+        )
 
 
 class InItsOwnProcess:
@@ -114,7 +116,9 @@ def _judge(stage: Stage, code: int, failure: str, log: Path, *, hurried: bool) -
     if code == EXIT_FAILED:
         raise StageError(failure)
     if code == -signal.SIGKILL:
-        raise StageError(f"the stage {stage.name} was killed, as happens when memory runs out; run again to go on")
+        raise StageError(
+            f"the stage {stage.name} was killed, as happens when memory runs out; run again to go on"
+        )
     raise Bug(stage.name, log)
 
 

@@ -23,7 +23,7 @@ from engine.words.word import CacheClass
 _STRICT = Draft202012Validator.TYPE_CHECKER.redefine(
     "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
 )
-_Validator = extend(Draft202012Validator, type_checker=_STRICT)
+_Validator = extend(Draft202012Validator, type_checker=_STRICT)  # type: ignore[no-untyped-call]
 
 Schema = dict[str, Any]
 
@@ -62,13 +62,22 @@ def check_complete(merged: Section, excused: frozenset[str]) -> list[Diagnostic]
         if error.validator != "required":
             findings.append(Diagnostic("RCP2002", _says(error), place(merged, at), at, _about(at)))
             continue
-        for name in error.validator_value:
-            path = f"{at}.{name}".strip(".")
-            if name not in error.instance and not any(_related(path, known) for known in excused):
-                # one error names one missing word, but iter_errors repeats the list for each: keep the one it is about
-                if f"'{name}'" in error.message:
-                    findings.append(Diagnostic("RCP2003", f"`{path}` is missing", place(merged, at), path, _about(path)))
+        path = f"{at}.{_missing(error)}".strip(".")
+        if not any(_related(path, known) for known in excused):
+            findings.append(
+                Diagnostic("RCP2003", f"`{path}` is missing", place(merged, at), path, _about(path))
+            )
     return findings
+
+
+def _missing(error: ValidationError) -> str:
+    """Return the word that a ``required`` error is about; the library says it only in its message."""
+    return str(next(name for name in _given(error.validator_value) if error.message.startswith(f"{name!r} ")))
+
+
+def _given(value: Any) -> Any:
+    """Pass on what the library types as perhaps unset; an error that came from a schema always has it."""
+    return value
 
 
 def _sections_only(schema: Schema) -> Schema:
@@ -81,17 +90,22 @@ def _explain(error: ValidationError, layer: Layer, schema: Schema) -> Iterator[t
     path: KeyPath = tuple(error.absolute_path)
     at = ".".join(map(str, path))
     if error.validator == "additionalProperties":
-        for name in sorted(set(error.instance) - set(error.schema["properties"])):
+        known = _given(error.schema)["properties"]
+        for name in sorted(set(_given(error.instance)) - set(known)):
             below = (*path, name)
-            help_ = _unknown(name, at, error.schema["properties"])
             where = f" under `{at}`" if at else ""
-            yield Diagnostic("RCP2001", f"unknown word `{name}`{where}", key_span(layer.node, below),
-                             f"{at}.{name}".strip("."), help_), below  # fmt: skip
+            message, span = f"unknown word `{name}`{where}", key_span(layer.node, below)
+            yield (
+                Diagnostic("RCP2001", message, span, f"{at}.{name}".strip("."), _unknown(name, at, known)),
+                below,
+            )
     elif error.validator == "required":
-        missing = [name for name in error.validator_value if name not in error.instance]
-        for name in (name for name in missing if f"'{name}'" in error.message):
-            yield Diagnostic("RCP2003", f"`{name}` is missing", value_span(layer.node, path), name,
-                             schema["properties"].get(name, {}).get("description", "")), (*path, name)  # fmt: skip
+        name = _missing(error)
+        about = schema["properties"].get(name, {}).get("description", "")
+        yield (
+            Diagnostic("RCP2003", f"`{name}` is missing", value_span(layer.node, path), name, about),
+            (*path, name),
+        )
     else:
         yield Diagnostic("RCP2002", _says(error), value_span(layer.node, path), at, _about(at)), path
 
@@ -99,8 +113,14 @@ def _explain(error: ValidationError, layer: Layer, schema: Schema) -> Iterator[t
 def _says(error: ValidationError) -> str:
     """Say in words what is wrong with a value."""
     where = ".".join(map(str, error.absolute_path)) or "the file"
-    value, limit = error.instance, error.validator_value
-    shown = f"{value!r}" if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+    value, limit = _given(error.instance), _given(error.validator_value)
+    shown = (
+        f"{value!r}"
+        if isinstance(value, str)
+        else str(value).lower()
+        if isinstance(value, bool)
+        else str(value)
+    )
     shown = shown if len(shown) <= 60 else shown[:57] + "…"
     match error.validator:
         case "type":
@@ -108,11 +128,17 @@ def _says(error: ValidationError) -> str:
         case "enum" | "const":
             known = limit if isinstance(limit, list) else [limit]
             near = did_you_mean(value, known) if isinstance(value, str) else ""
-            return f"`{where}` is {shown}, not one of {', '.join(map(str, known))}" + (f"; {near}" if near else "")
+            return f"`{where}` is {shown}, not one of {', '.join(map(str, known))}" + (
+                f"; {near}" if near else ""
+            )
         case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum":
             return f"`{where}` is {shown}; it must be {_LIMITS[error.validator]} {limit}"
         case "minLength" | "minItems" | "minProperties":
-            return f"`{where}` is empty" if not value else f"`{where}` has too few parts ({shown}): at least {limit}"
+            return (
+                f"`{where}` is empty"
+                if not value
+                else f"`{where}` has too few parts ({shown}): at least {limit}"
+            )
         case _:
             return f"`{where}`: {error.message}"
 
@@ -121,7 +147,12 @@ _KINDS = {
     "integer": "a whole number", "number": "a number", "string": "a text (quote it)", "boolean": "true or false",
     "array": "a list", "object": "a section", "null": "null",
 }  # fmt: skip
-_LIMITS = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than", "exclusiveMaximum": "below"}
+_LIMITS = {
+    "minimum": "at least",
+    "maximum": "at most",
+    "exclusiveMinimum": "more than",
+    "exclusiveMaximum": "below",
+}
 
 
 def _unknown(name: str, at: str, siblings: Words[str, Any]) -> str:
@@ -132,7 +163,11 @@ def _unknown(name: str, at: str, siblings: Words[str, Any]) -> str:
     if elsewhere:
         return f"`{name}` belongs under `{elsewhere[0].rpartition('.')[0]}`"
     known = ", ".join(siblings)
-    return f"known here: {known}" if len(known) < 160 else f"see the words under `{at or 'a recipe'}` in docs/reference.md"
+    return (
+        f"known here: {known}"
+        if len(known) < 160
+        else f"see the words under `{at or 'a recipe'}` in docs/reference.md"
+    )
 
 
 def _about(path: str) -> str:

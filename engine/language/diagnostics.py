@@ -83,7 +83,9 @@ class RecipeError(Exception):
 
 def in_order(findings: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     """Sort findings by file and place."""
-    return tuple(sorted(findings, key=lambda found: (found.span.source.name, found.span.line, found.span.column)))
+    return tuple(
+        sorted(findings, key=lambda found: (found.span.source.name, found.span.line, found.span.column))
+    )
 
 
 def render(found: Diagnostic) -> str:

@@ -48,7 +48,9 @@ def override(text: str, number: int) -> tuple[Layer | None, list[Diagnostic]]:
     keys, equals, value = text.partition("=")
     whole = Span(source, 1, 1, len(text) + 1)
     if not equals or not all(keys.split(".")):
-        return None, [Diagnostic("RCP2401", f"`{text}` is not path=value", whole, help="such as train.steps=400")]
+        return None, [
+            Diagnostic("RCP2401", f"`{text}` is not path=value", whole, help="such as train.steps=400")
+        ]
     # the value is read behind spaces as wide as its path, so that a finding's caret stands under it
     node, findings = read_text(Source(name, " " * (len(keys) + 1) + value, Path.cwd()))
     if node is None or findings:
@@ -93,7 +95,9 @@ class _Loader:
             chain = " → ".join(shown(file) for file in (*below[below.index(path) :], path))
             self._add("RCP2201", f"`{text}` extends itself: {chain}", said.span, "take one of the steps out")
         elif not path.is_file():
-            near = did_you_mean(text.removeprefix(BUILTIN), builtin_names()) if text.startswith(BUILTIN) else ""
+            near = (
+                did_you_mean(text.removeprefix(BUILTIN), builtin_names()) if text.startswith(BUILTIN) else ""
+            )
             self._add("RCP2201", f"there is no layer `{text}`", said.span, near or f"looked for {path}")
         elif len(below) >= MAX_LAYERS:
             self._add("RCP1005", f"more than {MAX_LAYERS} layers on each other", said.span)
@@ -131,5 +135,8 @@ def _moved(node: Node, source: Source) -> Node:
         case Items(items):
             return Items(tuple(_moved(item, source) for item in items), span)
         case Mapping(entries):
-            moved = (Entry(entry.key, _in(entry.key_span, source), _moved(entry.value, source)) for entry in entries)
+            moved = (
+                Entry(entry.key, _in(entry.key_span, source), _moved(entry.value, source))
+                for entry in entries
+            )
             return Mapping(tuple(moved), span)

@@ -90,7 +90,9 @@ def _other_kind(new: Mapping, below: Section) -> bool:
 
 def _conflict(new: Node, below: Section | Leaf, path: tuple[str, ...]) -> Diagnostic:
     there = below.span if isinstance(below, Section) else below.origins[0].span
-    what = "a value where a section stands" if isinstance(below, Section) else "a section where a value stands"
+    what = (
+        "a value where a section stands" if isinstance(below, Section) else "a section where a value stands"
+    )
     return Diagnostic("RCP2202", f"`{'.'.join(path)}` is {what}", new.span, ".".join(path),
                       related=(("the other is at", there),))  # fmt: skip
 
@@ -98,7 +100,8 @@ def _conflict(new: Node, below: Section | Leaf, path: tuple[str, ...]) -> Diagno
 def values(section: Section) -> dict[str, Plain]:
     """Return the merged values as plain data."""
     return {
-        key: values(below) if isinstance(below, Section) else below.value for key, below in section.words.items()
+        key: values(below) if isinstance(below, Section) else below.value
+        for key, below in section.words.items()
     }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
+Plain = bool | int | float | str | list["Plain"] | dict[str, "Plain"] | None
 KeyPath = tuple[str | int, ...]
 
 
@@ -39,7 +39,7 @@ class Span:
 class Scalar:
     """A value without parts."""
 
-    value: None | bool | int | float | str
+    value: bool | int | float | str | None
     span: Span
 
 

@@ -23,7 +23,7 @@ MAX_INTEGER = 2**53
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"-?(0|[1-9][0-9]*)?(\.[0-9]*)?([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_WORDS: dict[str, None | bool] = {
+_WORDS: dict[str, bool | None] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
 }  # fmt: skip
@@ -96,10 +96,12 @@ class _Reader:
     def _node(self, event: yaml.Event, depth: int) -> Node:
         self.nodes += 1
         if depth > MAX_DEPTH or self.nodes > MAX_NODES:
-            what = f"nested deeper than {MAX_DEPTH}" if depth > MAX_DEPTH else f"more than {MAX_NODES:,} values"
+            what = (
+                f"nested deeper than {MAX_DEPTH}" if depth > MAX_DEPTH else f"more than {MAX_NODES:,} values"
+            )
             raise _Stop(Diagnostic("RCP1005", what, self._span(event)))
-        if getattr(event, "tag", None) is not None:
-            self._add("RCP1003", f"the tag {event.tag}", event, "recipes are plain data: write the value itself")
+        if (tag := getattr(event, "tag", None)) is not None:
+            self._add("RCP1003", f"the tag {tag}", event, "recipes are plain data: write the value itself")
         match event:
             case yaml.AliasEvent():
                 return self._alias(event)
@@ -109,12 +111,12 @@ class _Reader:
                 node = self._items(event, depth)
             case _:
                 node = self._mapping(event, depth)
-        if getattr(event, "anchor", None):
-            self.anchors[event.anchor] = node
+        if anchor := getattr(event, "anchor", None):
+            self.anchors[anchor] = node
         return node
 
     def _alias(self, event: yaml.AliasEvent) -> Node:
-        node = self.anchors.get(event.anchor)
+        node = self.anchors.get(str(event.anchor))
         if node is None:
             raise _Stop(Diagnostic("RCP1003", f"*{event.anchor} names nothing that is complete here",
                                    self._span(event)))  # fmt: skip
@@ -152,10 +154,12 @@ class _Reader:
         self._add("RCP1003", "a key that is not a string", event, "quote it")
         return None
 
-    def _scalar(self, event: yaml.ScalarEvent) -> None | bool | int | float | str:
+    def _scalar(self, event: yaml.ScalarEvent) -> bool | int | float | str | None:
         text: str = event.value
         if len(text) > MAX_SCALAR:
-            raise _Stop(Diagnostic("RCP1005", f"a value of more than {MAX_SCALAR:,} characters", self._span(event)))
+            raise _Stop(
+                Diagnostic("RCP1005", f"a value of more than {MAX_SCALAR:,} characters", self._span(event))
+            )
         if not event.implicit[0]:
             return text
         if text in _WORDS:
@@ -169,7 +173,9 @@ class _Reader:
             number = float(text)
             if abs(number) < float("inf"):
                 return number
-            self._add("RCP1004", f"{text} is too large for a number", event, "write a smaller one, or quote it")
+            self._add(
+                "RCP1004", f"{text} is too large for a number", event, "write a smaller one, or quote it"
+            )
             return 0
         return text
 
@@ -186,6 +192,8 @@ class _Reader:
 
     def _span(self, event: yaml.Event) -> Span:
         start, end = event.start_mark, event.end_mark
+        assert start is not None, "libyaml marks every event"
+        assert end is not None, "with its end as well"
         same_line = end.line == start.line and isinstance(event, yaml.ScalarEvent | yaml.AliasEvent)
         last = end.column + 1 if same_line else start.column + 2
         return Span(self.source, start.line + 1, start.column + 1, max(last, start.column + 2))

@@ -77,7 +77,9 @@ def resolve(path: Path, overrides: Sequence[str] = ()) -> Resolved:
     if made is None or any(found.severity == "error" for found in findings):
         raise RecipeError(findings)
     header = {entry.key: plain(entry.value) for entry in own.node.entries if entry.key in HEADER_WORDS}
-    return Resolved(path.resolve(), header, made, merged, tuple(layer.name for layer in usable), in_order(findings))
+    return Resolved(
+        path.resolve(), header, made, merged, tuple(layer.name for layer in usable), in_order(findings)
+    )
 
 
 def kind_of(path: Path) -> str:

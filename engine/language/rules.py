@@ -23,7 +23,11 @@ def frames_are_whole(recipe: Recipe, at: At) -> Findings:
         below = (frames - offset) // step * step + offset
         if below != frames:
             fits = " or ".join(str(count) for count in (below, below + step) if count > 0)
-            used = f": the codec would use {below} of them and drop {frames - below} silently" if below > 0 else ""
+            used = (
+                f": the codec would use {below} of them and drop {frames - below} silently"
+                if below > 0
+                else ""
+            )
             yield Diagnostic(
                 "RCP4001", f"`{path}` is {frames}, not {step}n+{offset}{used}", at(path), path,
                 f"write {fits}", related=(("the rule comes from the model at", at("model.frames.step")),),
@@ -71,7 +75,12 @@ def numbers_fit(recipe: Recipe, at: At) -> Findings:
     model = recipe.model
     transformer, codec = model.transformer, model.codec
     pairs = (
-        ("transformer.out_channels", transformer.out_channels, "codec.latent_channels", codec.latent_channels),
+        (
+            "transformer.out_channels",
+            transformer.out_channels,
+            "codec.latent_channels",
+            codec.latent_channels,
+        ),
         ("transformer.in_channels", transformer.in_channels, "codec.latent_channels", codec.latent_channels),
         ("transformer.text_width", transformer.text_width, "text_encoder.width", model.text_encoder.width),
         ("frames.step", model.frames.step, "codec.time_stride", codec.time_stride),

@@ -1,10 +1,12 @@
-"""A near miss, as a hint: ``did you mean `rank`?``"""
+"""A near miss, as a hint: ``did you mean `rank`?``."""
 
 from collections.abc import Iterable
 
 from rapidfuzz import fuzz, process
 
-CLOSE_ENOUGH = 72  # of 100; below that a hint misleads more often than it helps (tests/language/test_suggest.py)
+CLOSE_ENOUGH = (
+    72  # of 100; below that a hint misleads more often than it helps (tests/language/test_suggest.py)
+)
 
 
 def nearest(said: str, known: Iterable[str]) -> str | None:

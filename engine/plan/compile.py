@@ -7,13 +7,13 @@ those steps whose inputs had to be made first. There is no other code that decid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from engine.store import Artifact, Damaged, FolderPart, Store
-from engine.language.diagnostics import Diagnostic, RecipeError
+from engine.language.diagnostics import Diagnostic, RecipeError, Severity
 from engine.language.resolve import Resolved
 from engine.plan.keys import identity_of, key_of, project
 from engine.plan.reasons import what_changed
 from engine.plan.steps import Action, Count, Plan, Step
 from engine.seam import Foresight, NotMade, Part, Stage, Trouble, Unmade, View
+from engine.store import Artifact, Damaged, FolderPart, Store
 
 
 @dataclass(slots=True)
@@ -29,7 +29,9 @@ class Known:
         self.files |= step.files or {}
 
 
-def compile_plan(resolved: Resolved, stages: Sequence[Stage], store: Store) -> tuple[Plan, tuple[Diagnostic, ...]]:
+def compile_plan(
+    resolved: Resolved, stages: Sequence[Stage], store: Store
+) -> tuple[Plan, tuple[Diagnostic, ...]]:
     """Return the plan and its warnings.
 
     Raises:
@@ -59,7 +61,9 @@ def bind(stage: Stage, resolved: Resolved, store: Store, known: Known) -> tuple[
     inputs = _inputs(stage, known)
     folders = {need: part.folder for need, part in inputs.items() if isinstance(part, FolderPart)}
     view = View(spec, runtime, inputs, folders, store.root / "memo")
-    if missing := list(dict.fromkeys(need.partition("/")[0] for need, part in inputs.items() if isinstance(part, Unmade))):
+    if missing := list(
+        dict.fromkeys(need.partition("/")[0] for need, part in inputs.items() if isinstance(part, Unmade))
+    ):
         return _later(stage, view, missing), ()
     foresight = stage.foresee(view)
     digests = {need: part.digest for need, part in inputs.items()} | dict(foresight.leaves)
@@ -67,7 +71,8 @@ def bind(stage: Stage, resolved: Resolved, store: Store, known: Known) -> tuple[
     found = store.find(stage.name, key)
     lacking = [item for item in foresight.items if not store.has_item(stage.name, item)]
     if isinstance(found, Artifact) and not lacking:
-        action, count, reasons = Action.REUSE, None, ("made before",)
+        action, count = Action.REUSE, None
+        reasons: tuple[str, ...] = ("made before",)
     else:
         came = stage.progress(spec, store.shared(stage.name, identity))
         action, count = _action(foresight, lacking, came, spec)
@@ -131,7 +136,6 @@ def _reasons(
 
 def located(trouble: Trouble, resolved: Resolved) -> Diagnostic:
     """Give a trouble the place of the word that leads to it."""
-    severity = "warning" if trouble.warning else "error"
+    severity: Severity = "warning" if trouble.warning else "error"
     span = resolved.span(trouble.word)
     return Diagnostic(trouble.code, trouble.message, span, trouble.word, trouble.help, severity)
-

@@ -14,7 +14,6 @@ from engine.words.recipe import Recipe
 from engine.words.table import word_at
 from engine.words.word import CacheClass
 
-
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -22,7 +21,9 @@ def word_paths(model: type[BaseModel]) -> dict[str, str]:
     """Return which word of a recipe each field of a spec or runtime model is."""
     paths = {}
     for name, field in model.model_fields.items():
-        assert isinstance(field.json_schema_extra, dict), f"{model.__module__}.{name} does not say which word it is"
+        assert isinstance(field.json_schema_extra, dict), (
+            f"{model.__module__}.{name} does not say which word it is"
+        )
         paths[name] = str(field.json_schema_extra["path"])
     return paths
 

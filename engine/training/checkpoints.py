@@ -74,7 +74,7 @@ def commit(folder: Path, step: int, parts: Tensors, record: Mapping[str, Any]) -
             shutil.rmtree(draft)
             return final
         _reject(final)
-    os.rename(draft, final)
+    draft.rename(final)
     _sync(folder)
     with (folder / JOURNAL).open("a") as journal:
         journal.write(json.dumps({"step": step}) + "\n")
@@ -118,7 +118,7 @@ def rotate(folder: Path, keep: int) -> None:
     good = [path for path in _committed(folder) if whole(path) == ""]
     for path in good[: -max(1, keep)]:
         trash = folder / f".trash-{path.name}-{uuid.uuid4().hex}"
-        os.rename(path, trash)  # half removed, it must not look like a checkpoint
+        path.rename(trash)  # half removed, it must not look like a checkpoint
         shutil.rmtree(trash)
     for left in (*folder.glob(".trash-*"), *folder.glob(".step-*")):
         shutil.rmtree(left, ignore_errors=True)
@@ -131,7 +131,7 @@ def _committed(folder: Path) -> list[Path]:
 def _reject(path: Path) -> Path:
     aside = path.parent / "rejected" / f"{path.name}-{uuid.uuid4().hex[:8]}"
     aside.parent.mkdir(exist_ok=True)
-    os.rename(path, aside)
+    path.rename(aside)
     return aside
 
 

@@ -98,7 +98,6 @@ def train(
         NotFinite: before the step would have spoilt the weights.
         Stopped: after the state was saved.
     """
-    saved = start
     for step in range(start, settings.steps):
         began = time.monotonic()
         rate = settings.learning_rate * rate_factor(
@@ -119,9 +118,8 @@ def train(
         stop = stopping() and step + 1 < settings.steps
         if stop or (step + 1) % settings.save_every == 0 or step + 1 == settings.steps:
             save(step + 1)
-            saved = step + 1
         if stop:
-            raise Stopped(saved)
+            raise Stopped(step + 1)
 
 
 def _gradients(loss_of: LossOf, order: Order, step: int, micro_batch: int) -> float:

@@ -18,7 +18,9 @@ class NoSuchLayers(Exception):
     """A pattern matches no linear layer."""
 
 
-def add_lora(model: nn.Module, *, rank: int, alpha: float, dropout: float, targets: Sequence[str], seed: int) -> None:
+def add_lora(
+    model: nn.Module, *, rank: int, alpha: float, dropout: float, targets: Sequence[str], seed: int
+) -> None:
     """Freeze a model and give its matching linear layers an adapter in float32.
 
     Args:
@@ -46,7 +48,9 @@ def matching(model: nn.Module, targets: Sequence[str]) -> list[str]:
         hits = [name for name in linear if re.fullmatch(pattern, name)]
         if not hits:
             near = difflib.get_close_matches(pattern.replace("\\", ""), linear, n=3, cutoff=0.3) or linear[:3]
-            raise NoSuchLayers(f"{pattern!r} matches none of {len(linear)} linear layers, such as {', '.join(near)}")
+            raise NoSuchLayers(
+                f"{pattern!r} matches none of {len(linear)} linear layers, such as {', '.join(near)}"
+            )
         found.update(hits)
     return sorted(found)
 
@@ -70,5 +74,7 @@ def load_adapter_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     """
     mine = set(get_peft_model_state_dict(model, adapter_name=ADAPTER))
     if mine != set(state):
-        raise ValueError(f"the saved adapter differs from the model's: {sorted(mine ^ set(state))[:3]} and so on")
+        raise ValueError(
+            f"the saved adapter differs from the model's: {sorted(mine ^ set(state))[:3]} and so on"
+        )
     set_peft_model_state_dict(model, dict(state), adapter_name=ADAPTER)

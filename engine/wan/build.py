@@ -18,23 +18,143 @@ from engine.words.model import TextEncoder, Transformer, VideoCodec
 
 MARK = "\u2581"  # stands for the space before a word
 SPECIALS = ("<pad>", "</s>", "<unk>")
-WORDS = """
-a an the and or of in on to with at by for from over under between past behind before after is are it its old new
-black white grey red green blue yellow colour dark bright round small little big long tall plump spotted crooked
-cat mouse bird dog man woman child ball boat train hat flower fish tree house houses hill hills sea waves sky sun moon
-crescent star stars twinkling smiling cloud clouds puffy garden fence stage curtains spotlight rolling sailing steam
-face eyes tail wings petals walks runs dances waves bounces flies flaps sails rocks rolls opens tumbles puffs moves
-left right up down along front happy laughing top two three cartoon film video style skirt belly black-and-white
-""".split()
+WORDS = [
+    "a",
+    "an",
+    "the",
+    "and",
+    "or",
+    "of",
+    "in",
+    "on",
+    "to",
+    "with",
+    "at",
+    "by",
+    "for",
+    "from",
+    "over",
+    "under",
+    "between",
+    "past",
+    "behind",
+    "before",
+    "after",
+    "is",
+    "are",
+    "it",
+    "its",
+    "old",
+    "new",
+    "black",
+    "white",
+    "grey",
+    "red",
+    "green",
+    "blue",
+    "yellow",
+    "colour",
+    "dark",
+    "bright",
+    "round",
+    "small",
+    "little",
+    "big",
+    "long",
+    "tall",
+    "plump",
+    "spotted",
+    "crooked",
+    "cat",
+    "mouse",
+    "bird",
+    "dog",
+    "man",
+    "woman",
+    "child",
+    "ball",
+    "boat",
+    "train",
+    "hat",
+    "flower",
+    "fish",
+    "tree",
+    "house",
+    "houses",
+    "hill",
+    "hills",
+    "sea",
+    "waves",
+    "sky",
+    "sun",
+    "moon",
+    "crescent",
+    "star",
+    "stars",
+    "twinkling",
+    "smiling",
+    "cloud",
+    "clouds",
+    "puffy",
+    "garden",
+    "fence",
+    "stage",
+    "curtains",
+    "spotlight",
+    "rolling",
+    "sailing",
+    "steam",
+    "face",
+    "eyes",
+    "tail",
+    "wings",
+    "petals",
+    "walks",
+    "runs",
+    "dances",
+    "waves",
+    "bounces",
+    "flies",
+    "flaps",
+    "sails",
+    "rocks",
+    "rolls",
+    "opens",
+    "tumbles",
+    "puffs",
+    "moves",
+    "left",
+    "right",
+    "up",
+    "down",
+    "along",
+    "front",
+    "happy",
+    "laughing",
+    "top",
+    "two",
+    "three",
+    "cartoon",
+    "film",
+    "video",
+    "style",
+    "skirt",
+    "belly",
+    "black-and-white",
+]
 # word pieces win over characters, longer ones first
 WORD_SCORE, CHARACTER_SCORE = -2.0, -8.0
 
 
-def build(folder: Path, transformer: Transformer, codec: VideoCodec, text_encoder: TextEncoder, seed: int) -> None:
+def build(
+    folder: Path, transformer: Transformer, codec: VideoCodec, text_encoder: TextEncoder, seed: int
+) -> None:
     """Write a random model to a folder: transformer, vae, text_encoder, tokenizer, scheduler, model_index.json."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        WanTransformer3DModel(**_lists_to_tuples(transformer_config(transformer))).save_pretrained(folder / "transformer")
+        WanTransformer3DModel(**_lists_to_tuples(transformer_config(transformer))).save_pretrained(
+            folder / "transformer"
+        )
         _lively(AutoencoderKLWan(**codec_config(codec))).save_pretrained(folder / "vae")
         tokenizer = build_tokenizer()
         config = UMT5Config(

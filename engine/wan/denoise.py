@@ -3,10 +3,14 @@
 from diffusers import WanTransformer3DModel
 from torch import Tensor
 
-TIMES = 1000  # Wan's time is 1000·σ, a real number: rounding it, or casting it to bfloat16, trains other times
+TIMES = (
+    1000  # Wan's time is 1000·σ, a real number: rounding it, or casting it to bfloat16, trains other times
+)
 
 
-def predict(transformer: WanTransformer3DModel, noisy_BCFHW: Tensor, sigma_B: Tensor, text_BLD: Tensor) -> Tensor:
+def predict(
+    transformer: WanTransformer3DModel, noisy_BCFHW: Tensor, sigma_B: Tensor, text_BLD: Tensor
+) -> Tensor:
     """Return the velocity ``noise − data`` that the model sees, ``(B, C, F, H, W)``.
 
     Args:

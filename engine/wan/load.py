@@ -13,7 +13,9 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, UMT5EncoderMode
 
 def load_transformer(folder: Path, dtype: torch.dtype, device: torch.device) -> WanTransformer3DModel:
     """Return the denoiser in evaluation mode; float32 where the class insists on it."""
-    model: WanTransformer3DModel = WanTransformer3DModel.from_pretrained(folder / "transformer", torch_dtype=dtype)
+    model: WanTransformer3DModel = WanTransformer3DModel.from_pretrained(
+        folder / "transformer", torch_dtype=dtype
+    )
     return model.to(device).eval()
 
 
@@ -35,5 +37,7 @@ def load_text_encoder(
     tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
     encoder = UMT5EncoderModel.from_pretrained(folder / "text_encoder", dtype=dtype).to(device).eval()
     if not torch.equal(encoder.encoder.embed_tokens.weight, encoder.shared.weight):
-        raise ValueError("this version of transformers loads UMT5 with an untied embedding table; install another")
+        raise ValueError(
+            "this version of transformers loads UMT5 with an untied embedding table; install another"
+        )
     return tokenizer, encoder

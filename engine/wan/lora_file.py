@@ -10,13 +10,15 @@ from pathlib import Path
 
 from diffusers.loaders.lora_base import LORA_ADAPTER_METADATA_KEY
 from peft import LoraConfig
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 PREFIX = "transformer"
 
 
-def save_lora(path: Path, state: Mapping[str, Tensor], rank: int, alpha: float, notes: Mapping[str, str]) -> None:
+def save_lora(
+    path: Path, state: Mapping[str, Tensor], rank: int, alpha: float, notes: Mapping[str, str]
+) -> None:
     """Write ``transformer.<layer>.lora_A.weight`` and ``lora_B.weight``, and the header.
 
     Args:
@@ -25,6 +27,21 @@ def save_lora(path: Path, state: Mapping[str, Tensor], rank: int, alpha: float, 
     """
     layers = sorted({name.rpartition(".lora_")[0] for name in state})
     config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=layers, bias="none").to_dict()
-    plain = {f"{PREFIX}.{name}": sorted(value) if isinstance(value, set) else value for name, value in config.items()}
+    plain = {
+        f"{PREFIX}.{name}": sorted(value) if isinstance(value, set) else value
+        for name, value in config.items()
+    }
     header = {"format": "pt", LORA_ADAPTER_METADATA_KEY: json.dumps(plain, sort_keys=True, default=str)}
-    save_file({f"{PREFIX}.{name}": tensor for name, tensor in state.items()}, path, {**header, **notes})
+    named = {f"{PREFIX}.{name}": tensor for name, tensor in state.items()}
+    path.write_bytes(_orderly(save(named, {**header, **notes})))
+
+
+def _orderly(content: bytes) -> bytes:
+    """Sort the header of a safetensors file: the library writes its entries in another order in every process.
+
+    The file is the length of the header in 8 bytes, the header as JSON padded to 8 bytes, then the tensors.
+    """
+    length = int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[8 + length :]

@@ -58,7 +58,9 @@ def text_encoder_config(numbers: TextEncoder) -> Config:
     }
 
 
-def check_numbers(folder: Path, transformer: Transformer, codec: VideoCodec, text_encoder: TextEncoder) -> None:
+def check_numbers(
+    folder: Path, transformer: Transformer, codec: VideoCodec, text_encoder: TextEncoder
+) -> None:
     """Hold the configs of a model in diffusers layout against the recipe's numbers.
 
     Numbers that an older config does not mention are the library's defaults and are not compared.

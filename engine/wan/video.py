@@ -54,6 +54,10 @@ def statistics(codec: AutoencoderKLWan) -> tuple[Tensor, Tensor]:
     channels = codec.config.z_dim
     mean, deviation = codec.config.latents_mean, codec.config.latents_std
     if not mean or not deviation or len(mean) != channels or len(deviation) != channels:
-        raise ValueError(f"the video codec's config lacks latents_mean and latents_std for {channels} channels")
+        raise ValueError(
+            f"the video codec's config lacks latents_mean and latents_std for {channels} channels"
+        )
     shape = (channels, 1, 1, 1)
-    return torch.tensor(mean, device=codec.device).view(shape), torch.tensor(deviation, device=codec.device).view(shape)
+    return torch.tensor(mean, device=codec.device).view(shape), torch.tensor(
+        deviation, device=codec.device
+    ).view(shape)

@@ -59,21 +59,29 @@ class AreaSize(Words):
     """Every clip keeps its own shape and gets about the same number of pixels."""
 
     kind: Literal["pixel_area"] = word("One area for every clip; each keeps its aspect.")
-    edge: int = word("The area is edge × edge: 480 is the area of a 480 px square, not 480p.", unit="px", ge=16)
+    edge: int = word(
+        "The area is edge × edge: 480 is the area of a 480 px square, not 480p.", unit="px", ge=16
+    )
 
 
 class Data(Words):
     """Which clips, at which size, with which words about them."""
 
     source: FolderSource | HubSource | DrawnSource = choice("Where the clips come from.")
-    captions: BesideCaptions | FilenameCaptions | OneCaption = choice("Where the words about a clip come from.")
+    captions: BesideCaptions | FilenameCaptions | OneCaption = choice(
+        "Where the words about a clip come from."
+    )
     size: ExactSize | AreaSize = choice("Width and height of the training clips.")
     frames: int = word(
         "Frames taken from each clip, from its start, after resampling to the model's rate. "
-        "An image is a clip of one frame.", unit="frames", ge=1,
+        "An image is a clip of one frame.",
+        unit="frames",
+        ge=1,
     )
     short_clips: Literal["error", "drop", "fewer"] = word(
         "A clip with too few frames: stop, leave it out, or use the most frames that it can give."
     )
-    bad_files: Literal["error", "skip"] = word("A file that cannot be read: stop, or leave it out and list it.")
+    bad_files: Literal["error", "skip"] = word(
+        "A file that cannot be read: stop, or leave it out and list it."
+    )
     workers: int = word("Clips decoded ahead while another is encoded.", RUNTIME, unit="clips", ge=1, le=64)

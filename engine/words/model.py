@@ -75,5 +75,3 @@ class Model(Words):
     frames: Frames = section("Legal frame counts.")
     fps: int = word("Frame rate that the model was trained at.", unit="frames/s", ge=1)
     size_multiple: int = word("Width and height must be multiples of this.", unit="px", ge=1)
-
-

@@ -19,7 +19,9 @@ class Header(Words):
 
     apiVersion: Literal["wan-recipe/v1"] = word("Version of the language.", LABEL)  # noqa: N815 - the field's word
     kind: Kind = word("What the file is; only a recipe runs.", LABEL)
-    extends: list[str] = word("Layers that this file completes, later ones winning: `builtin:NAME` or a path.", LABEL)
+    extends: list[str] = word(
+        "Layers that this file completes, later ones winning: `builtin:NAME` or a path.", LABEL
+    )
     title: str = word("One line for people.", LABEL)
     description: str = word("More for people.", LABEL)
     tags: list[str] = word("Keywords for people.", LABEL)
@@ -38,4 +40,3 @@ class Recipe(Words):
 
 HEADER_WORDS = tuple(Header.model_fields)
 SECTIONS = tuple(Recipe.model_fields)
-

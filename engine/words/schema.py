@@ -40,7 +40,8 @@ def _document(header: Schema, recipe: Schema, *, complete: bool) -> Schema:
     definitions = {name: _tidy(made, complete=complete) for name, made in recipe["$defs"].items()}
     for made in definitions.values():
         made["properties"] = {
-            name: _tidy_word(word, definitions, complete=complete) for name, word in made["properties"].items()
+            name: _tidy_word(word, definitions, complete=complete)
+            for name, word in made["properties"].items()
         }
     words = header["properties"] | recipe["properties"]
     return {
@@ -49,7 +50,9 @@ def _document(header: Schema, recipe: Schema, *, complete: bool) -> Schema:
         "type": "object",
         "additionalProperties": False,
         "required": ["apiVersion", "kind", *(recipe["required"] if complete else [])],
-        "properties": {name: _tidy_word(word, definitions, complete=complete) for name, word in words.items()},
+        "properties": {
+            name: _tidy_word(word, definitions, complete=complete) for name, word in words.items()
+        },
         "$defs": definitions,
     }
 
@@ -75,7 +78,9 @@ def _layers(word: Schema) -> list[str]:
     if "x-cache" not in word:
         return []
     how = {CacheClass.NUMERICS, CacheClass.RUNTIME, CacheClass.LABEL}
-    return ["base", "flavour", "hardware", "recipe"] if word["x-cache"] in how else ["base", "flavour", "recipe"]
+    return (
+        ["base", "flavour", "hardware", "recipe"] if word["x-cache"] in how else ["base", "flavour", "recipe"]
+    )
 
 
 def _choice(branches: Mapping[str, str], definitions: Mapping[str, Schema], *, complete: bool) -> Schema:
@@ -101,4 +106,7 @@ def _any_branch(branches: Mapping[str, str], definitions: Mapping[str, Schema]) 
 def branches(word: Schema) -> Iterator[tuple[str, str]]:
     """Yield (kind, name of the definition) of a choice in the house form; nothing for any other word."""
     for condition in word.get("allOf", ()):
-        yield condition["if"]["properties"]["kind"]["const"], condition["then"]["$ref"].removeprefix("#/$defs/")
+        yield (
+            condition["if"]["properties"]["kind"]["const"],
+            condition["then"]["$ref"].removeprefix("#/$defs/"),
+        )

@@ -38,7 +38,9 @@ def _walk(model: type[BaseModel], above: str) -> Iterator[Word]:
             notes = field.json_schema_extra
             if not isinstance(notes, dict) or "x-cache" not in notes:
                 raise TypeError(f"the word {path} has no cache class")
-            yield Word(path, field.description or "", CacheClass(str(notes["x-cache"])), str(notes.get("x-unit", "")))
+            yield Word(
+                path, field.description or "", CacheClass(str(notes["x-cache"])), str(notes.get("x-unit", ""))
+            )
 
 
 def _table() -> dict[str, Word]:

@@ -111,6 +111,8 @@ class Train(Words):
     noise: Noise = section("Noise levels of the training samples.")
     caption_dropout: float = word("Share of samples that see the empty caption.", ge=0, lt=1)
     precision: Literal["fp32", "bf16"] = word("Number format of the base model; the adapter is always fp32.")
-    gradient_checkpointing: bool = word("Recompute each block in the backward pass, to save memory.", NUMERICS)
+    gradient_checkpointing: bool = word(
+        "Recompute each block in the backward pass, to save memory.", NUMERICS
+    )
     seed: int = word("Seed of order, noise and the new adapter.", ge=0)
     checkpoints: Checkpoints = section("Saving the state of training.")

@@ -36,7 +36,7 @@ def word(description: str, cache: CacheClass = IDENTITY, *, unit: str = "", **li
         unit: the unit of the value where it has one, such as ``px`` or ``frames/s``.
         limits: pydantic constraints (``ge``, ``gt``, ``le``, ``pattern``, ``min_length`` and so on).
     """
-    notes = {"x-cache": cache.value, **({"x-unit": unit} if unit else {})}
+    notes: dict[str, Any] = {"x-cache": cache.value, **({"x-unit": unit} if unit else {})}
     return Field(description=description, json_schema_extra=notes, **limits)
 
 

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from conftest import ROOT
 
 GOOD = """apiVersion: wan-recipe/v1
@@ -79,7 +78,7 @@ def test_clips_that_are_not_there_stop_plan_and_run_before_anything_is_written(h
 def test_a_plan_can_be_read_by_a_machine() -> None:
     done = recipe("plan", "recipes/examples/micro-cartoon.yaml", "--format", "json")
     made = json.loads(done.stdout)
-    assert [step["stage"] for step in made["steps"]][0] == "fetch_model"
+    assert made["steps"][0]["stage"] == "fetch_model"
     assert {step["action"] for step in made["steps"]} <= {"run", "reuse", "partial", "resume"}
     assert made["findings"] == []
 

@@ -25,7 +25,9 @@ def merged(*texts: str):
 
 def triples(root: Path) -> list[list[str]]:
     """The table in the docs: what a parent says, what a child says, what comes out."""
-    rows = re.findall(r"^\| `(.+?)` \| `(.+?)` \| `(.+?)` \|", (root / "docs" / "language.md").read_text(), re.M)
+    rows = re.findall(
+        r"^\| `(.+?)` \| `(.+?)` \| `(.+?)` \|", (root / "docs" / "language.md").read_text(), re.MULTILINE
+    )
     assert len(rows) >= 6, "the table of merges moved"
     return [list(row) for row in rows]
 

@@ -70,7 +70,9 @@ def test_a_plain_value_reads_as_yaml_1_2_core(text: str, value: object) -> None:
         ("a: \x07\n", "RCP1001", 1, 1),
     ],
 )
-def test_what_recipes_do_not_use_is_one_finding_at_its_place(text: str, code: str, line: int, column: int) -> None:
+def test_what_recipes_do_not_use_is_one_finding_at_its_place(
+    text: str, code: str, line: int, column: int
+) -> None:
     _, findings = read(text)
     assert [(found.code, found.span.line, found.span.column) for found in findings] == [(code, line, column)]
 
@@ -104,7 +106,9 @@ def test_a_hostile_text_costs_little(text: str) -> None:
 def test_a_file_that_is_missing_too_large_or_not_utf_8_is_a_finding(tmp_path: Path) -> None:
     (tmp_path / "large.yaml").write_bytes(b"#" * (1 << 20) + b"\n")
     (tmp_path / "latin.yaml").write_bytes(b"title: caf\xe9\n")
-    codes = [read_file(tmp_path / name, name)[1][0].code for name in ("gone.yaml", "large.yaml", "latin.yaml")]
+    codes = [
+        read_file(tmp_path / name, name)[1][0].code for name in ("gone.yaml", "large.yaml", "latin.yaml")
+    ]
     assert codes == ["RCP1006", "RCP1005", "RCP1006"]
 
 

@@ -95,7 +95,9 @@ def test_a_changed_kind_replaces_the_section(recipe) -> None:
 
 
 def test_a_hardware_profile_may_not_touch_what_is_learnt(recipe) -> None:
-    recipe("apiVersion: wan-recipe/v1\nkind: hardware\ntrain: {learning_rate: 1e-3, micro_batch: 2}\n", "hw.yaml")
+    recipe(
+        "apiVersion: wan-recipe/v1\nkind: hardware\ntrain: {learning_rate: 1e-3, micro_batch: 2}\n", "hw.yaml"
+    )
     text = HEADER.replace("builtin:hardware/cpu", "hw.yaml") + BODY
     (found,) = findings(recipe(text))
     assert (found.code, found.path) == ("RCP2301", "train.learning_rate")
@@ -149,7 +151,10 @@ def test_a_path_is_relative_to_the_file_that_says_it(recipe, tmp_path: Path) -> 
     (tmp_path / "deep").mkdir()
     recipe("apiVersion: wan-recipe/v1\nkind: flavour\nextends: [builtin:flavours/wan2.1-t2v-micro]\n"
            "data: {source: {kind: folder, path: clips}}\n", "deep/data.yaml")  # fmt: skip
-    text = HEADER.replace("builtin:flavours/wan2.1-t2v-micro", "deep/data.yaml") + "sample: {prompts: {cat: a cat}}\n"
+    text = (
+        HEADER.replace("builtin:flavours/wan2.1-t2v-micro", "deep/data.yaml")
+        + "sample: {prompts: {cat: a cat}}\n"
+    )
     assert resolve(recipe(text)).recipe.data.source.path == str(tmp_path / "deep" / "clips")
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scripted import Scripted
 
 from engine import pipeline
-from engine.seam import Interrupted, StageError
 from engine.plan.steps import Plan
-from scripted import Scripted
+from engine.seam import Interrupted, StageError
 
 RECIPE = """
 apiVersion: wan-recipe/v1
@@ -102,7 +102,9 @@ def test_the_first_plan_runs_everything_and_counts_items(tmp_path: Path) -> None
     steps = {step.stage.name: step for step in place.plan().steps}
     assert {step.action.value for step in steps.values()} == {"run"}
     assert (steps["encode_video"].count.missing, steps["encode_video"].count.total) == (3, 3)
-    assert steps["encode_text"].count.total == 3 + 1 + 1  # captions, prompt, and the empty text, which negative shares
+    assert (
+        steps["encode_text"].count.total == 3 + 1 + 1
+    )  # captions, prompt, and the empty text, which negative shares
     assert steps["encode_video"].bytes == 3 * 16 * 5 * 8 * 8 * 4
     assert not (tmp_path / "place" / "store").exists(), "planning changes nothing"
 

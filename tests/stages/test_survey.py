@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.language.diagnostics import RecipeError
+from engine import pipeline
 from engine.clips.write import write_video
-from engine.plan.keys import project
+from engine.language.diagnostics import RecipeError
 from engine.language.resolve import resolve
+from engine.plan.keys import project
 from engine.stages.survey.look import look, memo_text, read_memo
 from engine.stages.survey.spec import SurveySpec
-from engine import pipeline
 
 RECIPE = """apiVersion: wan-recipe/v1
 kind: recipe
@@ -109,7 +109,10 @@ def test_a_clip_keeps_its_shape_and_an_image_is_one_frame(clips: Path) -> None:
     clip(clips / "tall.mp4", width=96, height=160)
     Image.new("RGB", (200, 100)).save(clips / "still.png")
     (clips / "still.txt").write_text("a still")
-    found = {kept.path.name: str(kept.bucket) for kept in survey(clips, "data.size={kind: pixel_area, edge: 64}").kept}
+    found = {
+        kept.path.name: str(kept.bucket)
+        for kept in survey(clips, "data.size={kind: pixel_area, edge: 64}").kept
+    }
     # edge·sqrt(aspect) and edge/sqrt(aspect), to the nearest 16: 49.6→48, 82.6→80; 90.5→96, 45.3→48
     assert found == {"good.mp4": "64x64x17", "tall.mp4": "48x80x17", "still.png": "96x48x1"}
 

@@ -8,11 +8,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.training.noise import LogitNormal, Uniform, add_noise, draw_sigma, flow_loss, generator, shift_sigma
+from engine.training.noise import (
+    LogitNormal,
+    Uniform,
+    add_noise,
+    draw_sigma,
+    flow_loss,
+    generator,
+    shift_sigma,
+)
 
 
 def sigmas(levels: LogitNormal | Uniform, shift: float, count: int = 20_000) -> Tensor:
-    return torch.stack([draw_sigma(levels, shift, generator(3, "noise", position)) for position in range(count)])
+    return torch.stack(
+        [draw_sigma(levels, shift, generator(3, "noise", position)) for position in range(count)]
+    )
 
 
 def latents(*shape: int) -> tuple[Tensor, Tensor]:
@@ -60,7 +70,7 @@ def test_shift_pushes_towards_noise(shift: float, expected: tuple[float, ...]) -
     assert shifted.tolist() == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.parametrize(("first", "second"), itertools.product((0.5, 1, 3), (1, 2, 5)))
+@pytest.mark.parametrize(("first", "second"), [*itertools.product((0.5, 1, 3), (1, 2, 5))])
 def test_two_shifts_multiply(first: float, second: float) -> None:
     sigma = torch.linspace(0, 1, 101, dtype=torch.float64)
     once = shift_sigma(sigma, first * second)
@@ -79,14 +89,18 @@ QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
         (2, 1, (0.071551, 0.206037, 0.5, 0.793963, 0.928449)),
     ],
 )
-def test_logit_normal_levels_have_their_quantiles(scale: float, shift: float, expected: tuple[float, ...]) -> None:
+def test_logit_normal_levels_have_their_quantiles(
+    scale: float, shift: float, expected: tuple[float, ...]
+) -> None:
     drawn = sigmas(LogitNormal(0, scale), shift).numpy()
     # four standard errors of a quantile of 20,000 draws, at the thinnest of these places
     assert np.quantile(drawn, QUANTILES).tolist() == pytest.approx(expected, abs=0.012)
 
 
 def test_uniform_levels_are_uniform() -> None:
-    assert np.quantile(sigmas(Uniform(), 1).numpy(), QUANTILES).tolist() == pytest.approx(QUANTILES, abs=0.015)
+    assert np.quantile(sigmas(Uniform(), 1).numpy(), QUANTILES).tolist() == pytest.approx(
+        QUANTILES, abs=0.015
+    )
 
 
 def test_a_shift_is_a_mean_of_its_logarithm() -> None:
@@ -128,12 +142,16 @@ def test_draws_differ_with(one: tuple[int | str, ...], other: tuple[int | str, .
 
 
 def test_no_two_of_many_positions_share_a_generator() -> None:
-    seeds = {generator(seed, "noise", position).initial_seed() for seed in range(4) for position in range(2000)}
+    seeds = {
+        generator(seed, "noise", position).initial_seed() for seed in range(4) for position in range(2000)
+    }
     assert len(seeds) == 8000
 
 
 def test_noise_of_neighbouring_positions_is_independent_and_normal() -> None:
-    drawn = torch.stack([torch.randn(50, generator=generator(0, "noise", place)) for place in range(400)]).double()
+    drawn = torch.stack(
+        [torch.randn(50, generator=generator(0, "noise", place)) for place in range(400)]
+    ).double()
     assert drawn.mean().abs() < 4 / 20_000**0.5
     assert (drawn.var() - 1).abs() < 4 * (2 / 20_000) ** 0.5
     assert (drawn[:-1] * drawn[1:]).mean().abs() < 4 / 20_000**0.5

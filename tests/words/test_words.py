@@ -22,7 +22,9 @@ from engine.words.word import CacheClass
 
 
 def test_the_generated_files_are_up_to_date() -> None:
-    stale = [path.name for path, text in generated().items() if not path.is_file() or path.read_text() != text]
+    stale = [
+        path.name for path, text in generated().items() if not path.is_file() or path.read_text() != text
+    ]
     assert stale == [], "run python -m engine.words"
 
 
@@ -67,7 +69,9 @@ def test_a_spec_holds_only_words_that_count_and_the_rest_travels_beside_it(stage
             for leaf in leaf_words(path, model.model_fields[name].annotation):
                 word = word_at(leaf)
                 assert word is not None, f"{stage.name} reads {leaf}, which is no word"
-                assert word.cache in allowed, f"{stage.name}.{model.__name__} reads {leaf}, which is {word.cache}"
+                assert word.cache in allowed, (
+                    f"{stage.name}.{model.__name__} reads {leaf}, which is {word.cache}"
+                )
 
 
 def test_every_word_that_counts_is_read_by_a_stage() -> None:

@@ -26,7 +26,9 @@ class EncodeTextRuntime(Runtime):
     threads: int = at("hardware.threads")
 
 
-def texts(spec: EncodeTextSpec, captions: str | bytes, digests: Mapping[str, str]) -> dict[str, dict[str, str]]:
+def texts(
+    spec: EncodeTextSpec, captions: str | bytes, digests: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
     """Return each text with the key of its item, for captions and for prompts.
 
     Args:
@@ -39,7 +41,10 @@ def texts(spec: EncodeTextSpec, captions: str | bytes, digests: Mapping[str, str
     def keys(wanted: Iterable[str]) -> dict[str, str]:
         return {text: digest_of(["encode_text", text, *about]) for text in sorted(set(wanted))}
 
-    return {"captions": keys([*json.loads(captions), EMPTY]), "prompts": keys([*spec.prompts.values(), spec.negative])}
+    return {
+        "captions": keys([*json.loads(captions), EMPTY]),
+        "prompts": keys([*spec.prompts.values(), spec.negative]),
+    }
 
 
 def _foresee(view: View) -> Foresight:

@@ -26,7 +26,9 @@ class EncodeVideoRuntime(Runtime):
     threads: int = at("hardware.threads")
 
 
-def latents(spec: EncodeVideoSpec, clips: str | bytes, digests: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+def latents(
+    spec: EncodeVideoSpec, clips: str | bytes, digests: Mapping[str, str]
+) -> dict[str, dict[str, Any]]:
     """Return, for each clip of the survey's ``clips.json``, the key of its item and its bucket.
 
     An item is the clip's content, the shape it is given, the rate, and the codec's weights.

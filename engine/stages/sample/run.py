@@ -11,7 +11,8 @@ from engine.device import PRECISIONS, choose
 from engine.report.sheet import Row, contact_sheet
 from engine.seam import Interrupted, Work
 from engine.stages.sample.spec import SampleRuntime, SampleSpec
-from engine.wan.sampling import load_pipeline, sample as make
+from engine.wan.sampling import load_pipeline
+from engine.wan.sampling import sample as make
 
 
 def sample(work: Work[SampleSpec, SampleRuntime]) -> None:

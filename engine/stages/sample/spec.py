@@ -32,7 +32,13 @@ SAMPLE = Stage(
     version=1,
     spec=SampleSpec,
     runtime=SampleRuntime,
-    needs=("fetch_model/transformer", "fetch_model/vae", "fetch_model/scheduler", "encode_text/prompts", "export/lora"),
+    needs=(
+        "fetch_model/transformer",
+        "fetch_model/vae",
+        "fetch_model/scheduler",
+        "encode_text/prompts",
+        "export/lora",
+    ),
     entry="engine.stages.sample.run:sample",
     does="make videos before and after, and a contact sheet",
 )

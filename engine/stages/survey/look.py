@@ -79,7 +79,10 @@ class Survey:
     @cached_property
     def outputs(self) -> dict[str, Foreseen]:
         """What the stage hands on: the clips by shape, which words go with which clip, and the words alone."""
-        clips = {clip.id: {"id": clip.id, "media": clip.seen.digest, "bucket": _numbers(clip)} for clip in self.kept}
+        clips = {
+            clip.id: {"id": clip.id, "media": clip.seen.digest, "bucket": _numbers(clip)}
+            for clip in self.kept
+        }
         samples = sorted((clip.id, str(clip.caption)) for clip in self.kept)
         said = [{"clip": clip, "caption": caption} for clip, caption in samples]
         return {
@@ -91,7 +94,9 @@ class Survey:
     def foresight(self) -> Foresight:
         """Tell the planner."""
         files = {clip.seen.digest: str(clip.path) for clip in self.clips}
-        return Foresight(self.leaves, self.outputs, (), None, files, tuple(self._troubles()), tuple(self._notes()))
+        return Foresight(
+            self.leaves, self.outputs, (), None, files, tuple(self._troubles()), tuple(self._notes())
+        )
 
     def report(self) -> list[dict[str, Any]]:
         """Say of each file what becomes of it, for people."""
@@ -165,7 +170,10 @@ def read_memo(path: Path) -> dict[str, Seen]:
     if not path.is_file():
         return {}
     noted = json.loads(path.read_text())
-    return {name: Seen(**{**seen, "probe": seen["probe"] and Probe(**seen["probe"])}) for name, seen in noted.items()}
+    return {
+        name: Seen(**{**seen, "probe": seen["probe"] and Probe(**seen["probe"])})
+        for name, seen in noted.items()
+    }
 
 
 def memo_text(memo: Mapping[str, Seen]) -> bytes:
@@ -188,7 +196,11 @@ def _see(path: Path, known: Seen | None) -> Seen:
     try:
         stat = path.stat()
         now = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
-        if known is not None and now == (known.size, known.time, known.inode) and known.time < known.seen - _RACY:
+        if (
+            known is not None
+            and now == (known.size, known.time, known.inode)
+            and known.time < known.seen - _RACY
+        ):
             return known
         digest = digest_file(path)
         if known is not None and digest == known.digest:

@@ -44,7 +44,9 @@ def _draw(folder: Path, seen: Survey, fps: int) -> None:
         try:
             frames_FHWC = read_frames(clip.path, clip.bucket, fps)
         except UnreadableClip as error:
-            raise StageError(f"{clip.path}: {error.reason}. Mend the file, or move it out of the folder") from error
+            raise StageError(
+                f"{clip.path}: {error.reason}. Mend the file, or move it out of the folder"
+            ) from error
         rows.append(Row(str(clip.caption), ((f"{clip.path.name}, {clip.bucket}", frames_FHWC),)))
     note = f"{min(SHOWN, len(seen.kept))} of {len(seen.kept)} clips, as training sees them at {fps} fps"
     contact_sheet(folder / "training-clips.png", "Training clips", rows, note)

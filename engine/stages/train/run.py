@@ -35,10 +35,19 @@ def train(work: Training) -> None:
     """
     spec, runtime = work.spec, work.runtime
     device = choose(runtime.device, runtime.threads)
-    model = load_transformer(work.inputs["fetch_model/transformer"].parent, PRECISIONS[spec.precision], device)
+    model = load_transformer(
+        work.inputs["fetch_model/transformer"].parent, PRECISIONS[spec.precision], device
+    )
     lora = spec.lora
     try:
-        add_lora(model, rank=lora.rank, alpha=lora.alpha, dropout=lora.dropout, targets=lora.targets, seed=spec.seed)
+        add_lora(
+            model,
+            rank=lora.rank,
+            alpha=lora.alpha,
+            dropout=lora.dropout,
+            targets=lora.targets,
+            seed=spec.seed,
+        )
     except NoSuchLayers as error:
         raise StageError(f"train.lora.targets: {error}") from error
     model.train()
@@ -129,7 +138,9 @@ class _Run:
 
     def _text(self, index: int, position: int) -> Tensor:
         spec = self.work.spec
-        dropped = torch.rand((), generator=noise.generator(spec.seed, "caption", position)) < spec.caption_dropout
+        dropped = (
+            torch.rand((), generator=noise.generator(spec.seed, "caption", position)) < spec.caption_dropout
+        )
         key = self.samples.empty if dropped else self.samples.captions[index]
         return pad_text(_item(self.work, "encode_text", key, "text", "text_LD"), spec.max_tokens)
 
@@ -147,7 +158,9 @@ class _Run:
         """Commit a checkpoint, and only then let older ones go."""
         tensors, rest = flatten(self.optimizer)
         record = {"lineage": self.work.identity, "step": step, "optimizer": rest}
-        checkpoints.commit(self.work.shared, step, {"adapter": adapter_state(self.model), "optimizer": tensors}, record)
+        checkpoints.commit(
+            self.work.shared, step, {"adapter": adapter_state(self.model), "optimizer": tensors}, record
+        )
         checkpoints.rotate(self.work.shared, self.work.runtime.checkpoints_kept)
         self.work.tell("checkpoint", step=step)
 

@@ -11,8 +11,8 @@ from engine.words.train import (
     CosineSchedule,
     Lion,
     Lora,
-    Noise,
     NoClip,
+    Noise,
     NormClip,
     ValueClip,
 )
@@ -71,7 +71,11 @@ def _attention_layers(spec: TrainSpec) -> int | None:
     names = ["to_q", "to_k", "to_v", "to_out.0"]
     square = [f"blocks.{block}.attn{which}.{name}"
               for block in range(spec.transformer.layers) for which in (1, 2) for name in names]  # fmt: skip
-    others = [f"blocks.{block}.ffn.net.{part}" for block in range(spec.transformer.layers) for part in ("0.proj", "2")]
+    others = [
+        f"blocks.{block}.ffn.net.{part}"
+        for block in range(spec.transformer.layers)
+        for part in ("0.proj", "2")
+    ]
     patterns = [re.compile(target) for target in spec.lora.targets]
     if any(pattern.fullmatch(name) for pattern in patterns for name in others):
         return None
