@@ -10,6 +10,7 @@ from typing import Literal
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+from huggingface_hub.utils import filter_repo_objects
 
 from engine.seam import StageError
 
@@ -31,7 +32,9 @@ def link_commit(
         reason = str(error).strip().splitlines()[0]
         raise StageError(f"cannot fetch the {kind} {repository} at {revision}: {reason}") from error
     snapshot = Path(found)
-    for file in sorted(path for path in snapshot.rglob("*") if path.is_file()):
-        link = output / file.relative_to(snapshot)
+    there = sorted(path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*") if path.is_file())
+    # the cache may hold more of the commit than was asked for now
+    for name in filter_repo_objects(there, allow_patterns=list(files)):
+        link = output / name
         link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(file.resolve())
+        link.symlink_to((snapshot / name).resolve())

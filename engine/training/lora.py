@@ -30,9 +30,10 @@ def add_lora(
     Raises:
         NoSuchLayers: a pattern matches none; the message lists near misses.
     """
-    names = matching(model, targets)
+    # a pattern, as peft would also take every layer whose name ends like one in a list
+    exactly = "|".join(map(re.escape, matching(model, targets)))
     model.requires_grad_(False)
-    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=names, bias="none")
+    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=exactly, bias="none")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         inject_adapter_in_model(config, model, ADAPTER)
@@ -70,11 +71,10 @@ def load_adapter_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Put a saved adapter back.
 
     Raises:
-        ValueError: it lacks tensors or has others.
+        ValueError: it lacks tensors, has others, or has them in other shapes; the model was not touched.
     """
-    mine = set(get_peft_model_state_dict(model, adapter_name=ADAPTER))
-    if mine != set(state):
-        raise ValueError(
-            f"the saved adapter differs from the model's: {sorted(mine ^ set(state))[:3]} and so on"
-        )
+    own = get_peft_model_state_dict(model, adapter_name=ADAPTER)
+    mine, saved = ({(name, tuple(value.shape)) for name, value in some.items()} for some in (own, state))
+    if mine != saved:
+        raise ValueError(f"the saved adapter differs from the model's: {sorted(mine ^ saved)[:3]} and so on")
     set_peft_model_state_dict(model, dict(state), adapter_name=ADAPTER)

@@ -66,30 +66,44 @@ def gradient_norm(parameters: Iterable[nn.Parameter]) -> Tensor:
 
 
 def flatten(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], Plain]:
-    """Split an optimizer's state into tensors, by ``<parameter>.<name>``, and plain data."""
+    """Split an optimizer's state into tensors, by ``<parameter>.<name>``, and plain data.
+
+    Returns:
+        The tensors, on the CPU, and ``{"tensors": their names, "plain": what is no tensor, by the same names}``. An
+        optimizer that has not stepped has no state: only the names tell that from a state that was lost.
+    """
     state = optimizer.state_dict()["state"]
-    tensors, rest = dict[str, Tensor](), Plain()
+    tensors, plain = dict[str, Tensor](), Plain()
     for parameter, values in state.items():
         for name, value in values.items():
             if isinstance(value, Tensor):
                 tensors[f"{parameter}.{name}"] = value.detach().cpu().contiguous().clone()
             else:
-                rest[f"{parameter}.{name}"] = value
-    return tensors, rest
+                plain[f"{parameter}.{name}"] = value
+    return tensors, {"tensors": sorted(tensors), "plain": plain}
 
 
 def restore(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) -> None:
-    """Put a saved state back. Learning rate and other settings stay as the recipe says.
+    """Put back what ``flatten`` gave. Learning rate and other settings stay as the recipe says.
 
     Raises:
-        ValueError: it is the state of other parameters.
+        ValueError: tensors are missing or too many, or it is the state of other parameters.
     """
+    if odd := set(tensors) ^ set(rest["tensors"]):
+        raise ValueError(f"the saved optimizer lacks tensors or has others: {', '.join(sorted(odd)[:3])}")
     state: dict[int, Plain] = {}
-    for key, value in [*tensors.items(), *rest.items()]:
+    for key, value in [*tensors.items(), *rest["plain"].items()]:
         parameter, _, name = key.partition(".")
         state.setdefault(int(parameter), {})[name] = value.clone() if isinstance(value, Tensor) else value
-    whole = optimizer.state_dict()
-    count = sum(len(group["params"]) for group in whole["param_groups"])
-    if state and set(state) != set(range(count)):
-        raise ValueError(f"the saved optimizer knows {len(state)} parameters, the model has {count}")
-    optimizer.load_state_dict(whole | {"state": state})
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    if state and set(state) != set(range(len(parameters))):
+        raise ValueError(
+            f"the saved optimizer knows {len(state)} parameters, the model has {len(parameters)}"
+        )
+    for number, values in state.items():
+        for name, value in values.items():
+            if isinstance(value, Tensor) and value.dim() and value.shape != parameters[number].shape:
+                raise ValueError(
+                    f"the saved optimizer's {number}.{name} has another shape than its parameter"
+                )
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": state})

@@ -5,7 +5,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from engine.training.lora import NoSuchLayers, adapter_state, add_lora, load_adapter_state, matching, trainable
+from engine.training.lora import (
+    NoSuchLayers,
+    adapter_state,
+    add_lora,
+    load_adapter_state,
+    matching,
+    trainable,
+)
 
 TARGETS = (r"blocks\.\d+\.to_(q|v)",)
 
@@ -54,7 +61,11 @@ def test_a_fresh_adapter_changes_not_one_bit(dropout: float) -> None:
 def test_training_leaves_the_base_as_it_was_to_the_last_bit() -> None:
     net, before = adapted(), model().state_dict()
     train_a_little(net)
-    after = {name.replace(".base_layer", ""): value for name, value in net.state_dict().items() if "lora" not in name}
+    after = {
+        name.replace(".base_layer", ""): value
+        for name, value in net.state_dict().items()
+        if "lora" not in name
+    }
     assert after.keys() == before.keys()
     assert all(torch.equal(after[name], before[name]) for name in before)
 
@@ -109,7 +120,9 @@ def test_the_strength_is_alpha_over_rank(rank: int, alpha: float) -> None:
     layer = nn.Sequential(nn.Linear(6, 5))
     add_lora(layer, rank=rank, alpha=alpha, dropout=0, targets=["0"], seed=0)
     layer[0].lora_B["default"].weight.data.normal_()
-    w, bias = (tensor.detach().double().numpy() for tensor in (layer[0].base_layer.weight, layer[0].base_layer.bias))
+    w, bias = (
+        tensor.detach().double().numpy() for tensor in (layer[0].base_layer.weight, layer[0].base_layer.bias)
+    )
     a, b = (adapter_state(layer)[f"0.lora_{which}.weight"].double().numpy() for which in "AB")
     expected = inputs().double().numpy() @ (w + alpha / rank * b @ a).T + bias
     np.testing.assert_allclose(layer(inputs()).detach().numpy(), expected, rtol=1e-5, atol=1e-5)
@@ -189,7 +202,9 @@ def test_a_saved_adapter_comes_back_to_the_last_bit() -> None:
     "change",
     [
         pytest.param(lambda state: dict(list(state.items())[1:]), id="a tensor is missing"),
-        pytest.param(lambda state: state | {"blocks.9.to_q.lora_A.weight": torch.zeros(2, 6)}, id="one too many"),
+        pytest.param(
+            lambda state: state | {"blocks.9.to_q.lora_A.weight": torch.zeros(2, 6)}, id="one too many"
+        ),
         pytest.param(lambda _: adapter_state(adapted(rank=3)), id="another rank"),
     ],
 )

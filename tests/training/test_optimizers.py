@@ -34,7 +34,9 @@ def step(optimizer: torch.optim.Optimizer, weights: list[nn.Parameter], number: 
     optimizer.step()
 
 
-def follow(kind: str, start: list[float], gradients: list[list[float]], **settings: object) -> list[list[float]]:
+def follow(
+    kind: str, start: list[float], gradients: list[list[float]], **settings: object
+) -> list[list[float]]:
     weight = nn.Parameter(torch.tensor(start, dtype=torch.float64))
     optimizer = make(kind, [weight], **settings)
     path = []
@@ -53,7 +55,9 @@ def test_adamw_walks_the_pencil_path() -> None:
 def test_the_first_step_of_adamw_is_decay_and_then_nearly_the_sign() -> None:
     start, gradient = np.array([1.0, -2.0, 3.0]), np.array([0.5, -1e-7, 1e3])
     [after] = follow("adamw", start.tolist(), [gradient.tolist()], epsilon=1e-8, weight_decay=0.3)
-    assert after == pytest.approx(start * (1 - 0.1 * 0.3) - 0.1 * gradient / (np.abs(gradient) + 1e-8), rel=1e-12)
+    assert after == pytest.approx(
+        start * (1 - 0.1 * 0.3) - 0.1 * gradient / (np.abs(gradient) + 1e-8), rel=1e-12
+    )
 
 
 def test_lion_walks_the_pencil_path() -> None:
@@ -101,8 +105,10 @@ def test_without_its_state_it_goes_elsewhere(kind: str) -> None:
     for number in range(3):
         step(optimizer, straight, number)
     fresh = [nn.Parameter(weight.detach().clone()) for weight in straight]
-    step(optimizer, straight, 9)
-    step(make(kind, fresh), fresh, 9)
+    restarted = make(kind, fresh)
+    for number in range(3, 6):
+        step(optimizer, straight, number)
+        step(restarted, fresh, number)
     assert not any(map(torch.equal, fresh, straight))
 
 
@@ -158,9 +164,27 @@ def test_the_state_of_other_parameters_is_refused(kind: str, shapes: list[tuple[
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_an_optimizer_that_made_no_step_has_an_empty_state_that_can_be_restored(kind: str) -> None:
+    tensors, rest = flatten(make(kind, parameters()))
+    assert tensors == {}
+    restore(make(kind, parameters()), tensors, rest)
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+@pytest.mark.parametrize(
+    "lose",
+    [
+        pytest.param(lambda tensors: {}, id="all of it"),
+        pytest.param(lambda tensors: dict([*tensors.items()][1:]), id="one tensor"),
+        pytest.param(lambda tensors: tensors | {"0.other": torch.zeros(3, 2)}, id="one too many"),
+    ],
+)
+def test_a_state_that_lost_tensors_is_refused(kind: str, lose) -> None:
     weights = parameters()
-    assert flatten(make(kind, weights)) == ({}, {})
-    restore(make(kind, weights), {}, {})
+    optimizer = make(kind, weights)
+    step(optimizer, weights, 0)
+    tensors, rest = flatten(optimizer)
+    with pytest.raises(ValueError, match="the saved optimizer lacks tensors or has others"):
+        restore(make(kind, parameters()), lose(tensors), rest)
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
@@ -205,7 +229,7 @@ def test_the_cosine_never_rises_and_the_constant_never_falls() -> None:
 def with_gradients(*gradients: list[float]) -> list[nn.Parameter]:
     weights = [nn.Parameter(torch.zeros(len(gradient))) for gradient in gradients]
     for weight, gradient in zip(weights, gradients, strict=True):
-        weight.grad = torch.tensor(gradient)
+        weight.grad = torch.tensor(gradient, dtype=torch.float32)
     return weights
 
 
