@@ -13,6 +13,7 @@
 import gc
 import json
 import sys
+import traceback
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -110,6 +111,10 @@ def main() -> None:
         sys.exit(EXIT_INTERRUPTED)
     except Bug as error:
         typer.echo(f"error: {error}", err=True)
+        sys.exit(EXIT_BUG)
+    except Exception:  # noqa: BLE001 - the outermost frame: what nobody foresaw is our mistake, and we want all of it
+        traceback.print_exc()
+        typer.echo("error: this is a mistake of the program; please report the lines above", err=True)
         sys.exit(EXIT_BUG)
 
 

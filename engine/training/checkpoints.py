@@ -84,12 +84,15 @@ def commit(folder: Path, step: int, parts: Tensors, record: Mapping[str, Any]) -
 def whole(folder: Path) -> str:
     """Return what is wrong with a checkpoint's files; nothing where all is well."""
     try:
-        files = json.loads((folder / MANIFEST).read_text())["files"]
-    except (OSError, ValueError, KeyError):
+        manifest = json.loads((folder / MANIFEST).read_text())
+        files = {name: (said["size"], said["sha256"]) for name, said in manifest["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return "its manifest is missing or cannot be read"
-    for name, said in files.items():
+    if RECORD not in files:
+        return f"its manifest does not list {RECORD}"
+    for name, (size, digest) in files.items():
         path = folder / name
-        if not path.is_file() or path.stat().st_size != said["size"] or _hash(path) != said["sha256"]:
+        if not path.is_file() or path.stat().st_size != size or _hash(path) != digest:
             return f"{name} is missing or damaged"
     return ""
 

@@ -25,7 +25,7 @@ class Settings:
 
     Attributes:
         steps: optimizer steps in all.
-        micro_batch: most samples in one forward pass; changes nothing but rounding.
+        micro_batch: most samples in one forward pass; changes nothing but rounding, and which inputs dropout drops.
         learning_rate: after warm-up.
         schedule, warmup_steps: see ``rate_factor``.
         clip, clip_limit: see ``CLIPS``.

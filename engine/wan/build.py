@@ -155,7 +155,7 @@ def build(
         WanTransformer3DModel(**_lists_to_tuples(transformer_config(transformer))).save_pretrained(
             folder / "transformer"
         )
-        _lively(AutoencoderKLWan(**codec_config(codec))).save_pretrained(folder / "vae")
+        _lively(AutoencoderKLWan(**codec_config(codec), **_statistics(codec))).save_pretrained(folder / "vae")
         tokenizer = build_tokenizer()
         config = UMT5Config(
             vocab_size=len(tokenizer), **text_encoder_config(text_encoder), dropout_rate=0.0,
@@ -185,6 +185,12 @@ def _lively(codec: AutoencoderKLWan) -> AutoencoderKLWan:
             if isinstance(module, nn.Conv2d | nn.Conv3d):
                 module.weight.mul_(1.6)
     return codec
+
+
+def _statistics(codec: VideoCodec) -> dict[str, list[float]]:
+    """Mean and deviation of raw latents; the class has those of Wan's 16 channels, and of no other number."""
+    channels = codec.latent_channels
+    return {} if channels == 16 else {"latents_mean": [0.0] * channels, "latents_std": [1.0] * channels}
 
 
 def _lists_to_tuples(config: dict[str, object]) -> dict[str, object]:

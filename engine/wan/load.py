@@ -31,13 +31,17 @@ def load_text_encoder(
     """Return the tokenizer and the text encoder in evaluation mode.
 
     Raises:
-        ValueError: the encoder reads another embedding table than the one that was loaded. Some versions of
-            transformers leave it untied, at its random start, and every text comes out meaningless.
+        ValueError: the file lacks weights, or the encoder reads another embedding table than the one that was loaded.
+            transformers leaves such weights at their random start, and every text comes out meaningless.
     """
     tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
-    encoder = UMT5EncoderModel.from_pretrained(folder / "text_encoder", dtype=dtype).to(device).eval()
+    encoder, report = UMT5EncoderModel.from_pretrained(
+        folder / "text_encoder", dtype=dtype, output_loading_info=True
+    )
+    if missing := sorted(report["missing_keys"]):
+        raise ValueError(f"the text encoder's file lacks {', '.join(missing[:3])}")
     if not torch.equal(encoder.encoder.embed_tokens.weight, encoder.shared.weight):
         raise ValueError(
             "this version of transformers loads UMT5 with an untied embedding table; install another"
         )
-    return tokenizer, encoder
+    return tokenizer, encoder.to(device).eval()

@@ -78,7 +78,12 @@ def check_numbers(
         path = folder / part / "config.json"
         if not path.is_file():
             raise WrongModel(f"the model has no {part}/config.json: it is not in diffusers layout")
-        found = json.loads(path.read_text())
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise WrongModel(f"the model's {part}/config.json cannot be read")
         wrong += [
             f"{part}.{name} is {found[name]}, the recipe says {value}"
             for name, value in numbers.items()

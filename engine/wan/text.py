@@ -27,9 +27,7 @@ def encode_texts(
     device = encoder.get_input_embeddings().weight.device
     mask_BL = tokens.attention_mask
     hidden_BLD = encoder(tokens.input_ids.to(device), mask_BL.to(device)).last_hidden_state.cpu()
-    return [
-        text_LD[: int(mask_L.sum())].contiguous() for text_LD, mask_L in zip(hidden_BLD, mask_BL, strict=True)
-    ]
+    return [text_LD[: int(mask_L.sum())].clone() for text_LD, mask_L in zip(hidden_BLD, mask_BL, strict=True)]
 
 
 def pad_text(text_LD: Tensor, max_tokens: int) -> Tensor:

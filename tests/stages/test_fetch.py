@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
-
 from conftest import ROOT
+
 from engine.language.resolve import resolve
 from engine.plan.keys import project
 from engine.seam import StageError, Work
@@ -98,9 +98,7 @@ def test_weights_of_another_architecture_are_refused_with_the_numbers(hub: Path,
 
 
 def test_a_hub_that_cannot_be_reached_is_said_in_words(tmp_path: Path) -> None:
-    with pytest.raises(
-        StageError, match="cannot fetch the model Wan-AI/Wan2.1-T2V-1.3B-Diffusers at 0fad780"
-    ):
+    with pytest.raises(StageError, match=r"cannot fetch the model .* at 0fad780"):
         fetch_model(work(project(FetchModelSpec, REAL), FetchModelRuntime(), tmp_path / "out"))
 
 

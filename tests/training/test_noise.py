@@ -109,7 +109,7 @@ def test_a_shift_is_a_mean_of_its_logarithm() -> None:
 
 
 def test_levels_stay_between_data_and_noise() -> None:
-    drawn = sigmas(LogitNormal(0, 1), 5)
+    drawn = sigmas(LogitNormal(0, 1), 5, 5000)
     assert drawn.dtype == torch.float32
     assert 0 < drawn.min() < drawn.max() < 1
 
