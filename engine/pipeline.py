@@ -64,4 +64,7 @@ def run(
     from engine.execute.run_plan import run_plan
     from engine.execute.runner import InItsOwnProcess
 
-    return run_plan(made, resolved, Store(store), runner or InItsOwnProcess(), outputs, watch)
+    if runner is not None:
+        return run_plan(made, resolved, Store(store), runner, outputs, watch)
+    with InItsOwnProcess() as own:
+        return run_plan(made, resolved, Store(store), own, outputs, watch)

@@ -106,7 +106,7 @@ def main() -> None:
     except StageError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(EXIT_FAILED)
-    except Interrupted:
+    except (Interrupted, KeyboardInterrupt):
         typer.echo("stopped; everything so far is kept. Run the same command to go on.", err=True)
         sys.exit(EXIT_INTERRUPTED)
     except Bug as error:

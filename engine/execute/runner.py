@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from engine.execute.events import Event
 from engine.seam import EXIT_FAILED, EXIT_INTERRUPTED, Bug, Interrupted, Stage, StageError, Work
@@ -67,51 +67,60 @@ class InThisProcess:
 
 
 class InItsOwnProcess:
-    """Runs the stage in an interpreter of its own and passes on what it says."""
+    """Runs the stage in an interpreter of its own and passes on what it says.
+
+    As a context it listens to Ctrl-C and SIGTERM: the first asks the stage to save and stop, the second ends it.
+    """
 
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
         self._asked = 0
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._stop)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def run(self, stage: Stage, order: Order, log: Path, notify: Callable[[Event], None]) -> None:
         """See ``Runner``."""
+        if self._asked:  # the stage before had nothing to interrupt, and finished
+            raise Interrupted(stage.name)
         paper = log.with_suffix(".order.json")
         paper.write_text(order.as_text())
-        before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
         failure = ""
-        try:
-            with log.open("ab") as stderr:
-                self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                    [sys.executable, "-m", "engine.execute.worker", str(paper)],
-                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True,
-                    env=os.environ | {"PYTHONPATH": _importable()},
-                )  # fmt: skip
-                if self._asked:  # asked to stop while the process was being made
-                    self._child.send_signal(signal.SIGTERM)
-                assert self._child.stdout is not None, "a pipe was asked for"
-                for line in self._child.stdout:
+        with log.open("ab") as stderr:
+            self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [sys.executable, "-m", "engine.execute.worker", str(paper)],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True,
+                env=os.environ | {"PYTHONPATH": _importable()},
+            )  # fmt: skip
+            with self._child as child:
+                assert child.stdout is not None, "a pipe was asked for"
+                for line in child.stdout:
                     event = json.loads(line)
                     failure = event["message"] if event["type"] == "failed" else failure
                     notify(event)
-                code = self._child.wait()
-        finally:
-            self._child = None
-            for number, handler in before.items():
-                signal.signal(number, handler)
-        _judge(stage, code, failure, log, hurried=self._asked > 1)
+        self._child = None
+        _judge(stage, child.returncode, failure, log, asked=bool(self._asked))
 
     def _stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """Ask the stage to stop; the second time, end it."""
         self._asked += 1
         if self._child is not None:
             self._child.send_signal(signal.SIGTERM if self._asked == 1 else signal.SIGKILL)
 
 
-def _judge(stage: Stage, code: int, failure: str, log: Path, *, hurried: bool) -> None:
+def _judge(stage: Stage, code: int, failure: str, log: Path, *, asked: bool) -> None:
     """Turn an exit code into what it means."""
     if code == 0:
         return
-    if code == EXIT_INTERRUPTED or hurried:
+    if code == EXIT_INTERRUPTED or (
+        asked and code < 0
+    ):  # a signal that comes before the stage listens ends it
         raise Interrupted(stage.name)
     if code == EXIT_FAILED:
         raise StageError(failure)

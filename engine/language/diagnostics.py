@@ -30,6 +30,7 @@ CODES: dict[str, str] = {
     "RCP4005": "Numbers of the model that do not fit together.",
     "RCP4006": "A pattern that is not a regular expression.",
     "RCP4007": "A prompt name that cannot be a file name.",
+    "RCP4008": "A pattern that matches no layer of the model.",
     "RCP4101": "The folder of clips is not there, or holds no clips.",
     "RCP4102": "Clips that cannot be used.",
     "RCP4103": "Clips without captions.",

@@ -64,7 +64,7 @@ def bind(stage: Stage, resolved: Resolved, store: Store, known: Known) -> tuple[
     if missing := list(
         dict.fromkeys(need.partition("/")[0] for need, part in inputs.items() if isinstance(part, Unmade))
     ):
-        return _later(stage, view, missing), ()
+        return _later(stage, view, missing)
     foresight = stage.foresee(view)
     digests = {need: part.digest for need, part in inputs.items()} | dict(foresight.leaves)
     key, identity = key_of(stage, spec, digests), identity_of(stage, spec, digests)
@@ -95,7 +95,7 @@ def _inputs(stage: Stage, known: Known) -> dict[str, Part]:
     return parts
 
 
-def _later(stage: Stage, view: View, missing: Sequence[str]) -> Step:
+def _later(stage: Stage, view: View, missing: Sequence[str]) -> tuple[Step, Sequence[Trouble]]:
     """A step that waits for its inputs: its key is open, but items and disk can often be counted all the same."""
     try:
         foresight = stage.foresee(view)
@@ -104,7 +104,11 @@ def _later(stage: Stage, view: View, missing: Sequence[str]) -> Step:
     total = len(foresight.items)
     count = Count(total, total, "items") if total else None
     reason = f"waits for {', '.join(missing)}"  # and is kept after all where that comes out as it was
-    return Step(stage, view.spec, view.runtime, Action.RUN, (reason,), count=count, bytes=foresight.bytes)
+    step = Step(
+        stage, view.spec, view.runtime, Action.RUN, (reason,), count=count, bytes=foresight.bytes,
+        notes=tuple(foresight.notes),
+    )  # fmt: skip
+    return step, foresight.troubles
 
 
 def _action(

@@ -2,7 +2,7 @@
 
 To commit: write every part into a hidden folder beside the final one, sync it, read it back and hash it, write the
 manifest last, rename once, sync the parent, note it in the journal. Only then may older ones go, and only those that
-are whole count. To choose: the newest whose manifest, hashes and lineage are right; a damaged one is moved to
+are whole count, back from the one that was committed last. To choose: the newest whose manifest, hashes and lineage are right; a damaged one is moved to
 ``rejected/``, with the reason, and the one before is taken.
 """
 
@@ -58,23 +58,15 @@ def commit(folder: Path, step: int, parts: Tensors, record: Mapping[str, Any]) -
         raise NoRoom(f"a checkpoint needs {size:,} bytes twice, {folder} has less; make room and run again")
     final = folder / f"step-{step:08d}"
     draft = folder / f".step-{step:08d}-{uuid.uuid4().hex}"
-    draft.mkdir()
-    for part, tensors in parts.items():
-        save_file(dict(tensors), draft / f"{part}.safetensors")
-    (draft / RECORD).write_text(json.dumps(dict(record), sort_keys=True))
-    files = {}
-    for path in sorted(draft.iterdir()):
-        _sync(path)
-        files[path.name] = {"size": path.stat().st_size, "sha256": _hash(path)}
-    (draft / MANIFEST).write_text(json.dumps({"step": step, "files": files}, indent=1))
-    _sync(draft / MANIFEST)
-    _sync(draft)
-    if final.exists():
-        if whole(final) == "":
-            shutil.rmtree(draft)
-            return final
-        _reject(final)
-    draft.rename(final)
+    try:
+        _write(draft, step, parts, record)
+        if final.exists():
+            if whole(final) == "" and _record(final).get("lineage") == record["lineage"]:
+                return final
+            _reject(final)
+        draft.rename(final)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)  # still there only if the save failed or was not needed
     _sync(folder)
     with (folder / JOURNAL).open("a") as journal:
         journal.write(json.dumps({"step": step}) + "\n")
@@ -86,8 +78,11 @@ def whole(folder: Path) -> str:
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
         files = {name: (said["size"], said["sha256"]) for name, said in manifest["files"].items()}
+        name = f"step-{manifest['step']:08d}"
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return "its manifest is missing or cannot be read"
+    if folder.name != name:
+        return f"its manifest is that of {name}"
     if RECORD not in files:
         return f"its manifest does not list {RECORD}"
     for name, (size, digest) in files.items():
@@ -106,8 +101,8 @@ def newest(folder: Path, lineage: str, at_most: int, say: Callable[[str], None])
         if wrong := whole(path):
             say(f"the checkpoint of step {step} is damaged ({wrong}); it was moved to {_reject(path)}")
             continue
-        record = json.loads((path / RECORD).read_text())
-        if record["lineage"] == lineage:
+        record = _record(path)
+        if record.get("lineage") == lineage:
             return Checkpoint(step, path, record)
         say(f"the checkpoint of step {step} belongs to another training; it is left alone")
     return None
@@ -116,15 +111,37 @@ def newest(folder: Path, lineage: str, at_most: int, say: Callable[[str], None])
 def rotate(folder: Path, keep: int) -> None:
     """Remove all but the newest whole checkpoints, and what an interrupted save or removal left behind.
 
-    Call it after a commit: at least that one is whole and stays.
+    Call it after a commit: that one stays, with up to ``keep - 1`` of the steps before it. Later steps are left alone:
+    they are there when a training was made shorter, and would otherwise push out the one just saved.
     """
     good = [path for path in _committed(folder) if whole(path) == ""]
-    for path in good[: -max(1, keep)]:
+    last = max(good, key=lambda path: (path / MANIFEST).stat().st_mtime_ns, default=None)
+    for path in [path for path in good if last and path <= last][: -max(1, keep)]:
         trash = folder / f".trash-{path.name}-{uuid.uuid4().hex}"
         path.rename(trash)  # half removed, it must not look like a checkpoint
         shutil.rmtree(trash)
     for left in (*folder.glob(".trash-*"), *folder.glob(".step-*")):
         shutil.rmtree(left, ignore_errors=True)
+
+
+def _write(draft: Path, step: int, parts: Tensors, record: Mapping[str, Any]) -> None:
+    """Fill a folder: the parts, the record, and, once all of them were read back and hashed, the manifest."""
+    draft.mkdir()
+    for part, tensors in parts.items():
+        save_file(dict(tensors), draft / f"{part}.safetensors")
+    (draft / RECORD).write_text(json.dumps(dict(record), sort_keys=True, allow_nan=False))
+    files = {}
+    for path in sorted(draft.iterdir()):
+        _sync(path)
+        files[path.name] = {"size": path.stat().st_size, "sha256": _hash(path)}
+    (draft / MANIFEST).write_text(json.dumps({"step": step, "files": files}, indent=1))
+    _sync(draft / MANIFEST)
+    _sync(draft)
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((folder / RECORD).read_text())
+    return record
 
 
 def _committed(folder: Path) -> list[Path]:

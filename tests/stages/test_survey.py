@@ -90,6 +90,12 @@ def test_a_missing_caption_is_refused(clips: Path, words: str | None) -> None:
     assert (found.code, "silent.mp4" in found.message) == ("RCP4103", True)
 
 
+def test_a_caption_that_is_not_utf_8_is_refused_with_the_reason(clips: Path) -> None:
+    (clips / "good.txt").write_bytes(b"caf\xe9")
+    (found,) = refused(clips)
+    assert "good.mp4 (good.txt is not UTF-8)" in found.message
+
+
 def test_all_problems_of_a_folder_come_at_once(clips: Path) -> None:
     clip(clips / "short.mp4", frames=5)
     (clips / "bad.mp4").write_bytes(b"x")

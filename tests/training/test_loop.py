@@ -61,7 +61,7 @@ class Training:
     def run(self, start: int = 0, **changes: object) -> None:
         train(
             self.loss_of, trainable(self.net), self.optimizer, ORDER, replace(SETTINGS, **changes), start=start,
-            on_step=self.metrics.append, save=lambda step: self.on_save(step),
+            on_step=self.metrics.append, save=self.on_save,
             stopping=lambda: len(self.metrics) >= self.stop_after,
         )  # fmt: skip
 

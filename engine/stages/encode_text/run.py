@@ -24,6 +24,10 @@ def encode_text(work: Work[EncodeTextSpec, EncodeTextRuntime]) -> None:
             if work.stopping():
                 raise Interrupted
             (text_LD,) = encode_texts(tokenizer, encoder, [text], work.spec.text_encoder.max_tokens)
+            if text_LD.shape[0] == work.spec.text_encoder.max_tokens:
+                work.tell(
+                    "message", message=f"a text of {text_LD.shape[0]} tokens or more was cut: {text[:60]}…"
+                )
             with work.items.publish(key) as item:
                 save_file({"text_LD": text_LD}, item / "text.safetensors")
             work.tell("progress", done=done, total=len(missing), unit="texts")

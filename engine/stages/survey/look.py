@@ -160,8 +160,8 @@ def look(spec: "SurveySpec", folder: str | Path, memo_folder: Path) -> Survey:
     for path in _files(root):
         seen = memo[str(path.absolute())] = _see(path, known.get(str(path.absolute())))
         bucket, why = _bucket(seen, spec)
-        caption = _caption(path, spec)
-        clips.append(Clip(path, seen, caption, bucket, why or ("" if caption else "no caption")))
+        caption, silent = _caption(path, spec)
+        clips.append(Clip(path, seen, caption, bucket, why or silent))
     return Survey(spec, root, tuple(clips), memo)
 
 
@@ -238,15 +238,23 @@ def _bucket(seen: Seen, spec: "SurveySpec") -> tuple[Bucket | None, str]:
     return (Bucket(width, height, fewer), short) if spec.short_clips == "fewer" and fewer else (None, short)
 
 
-def _caption(path: Path, spec: "SurveySpec") -> str | None:
-    """Return the words about a clip; None where there are none."""
+def _caption(path: Path, spec: "SurveySpec") -> tuple[str | None, str]:
+    """Return the words about a clip, or None and why there are none."""
     if isinstance(spec.captions, OneCaption):
-        return spec.captions.text
-    if isinstance(spec.captions, BesideCaptions):
-        beside = path.with_suffix(".txt")
-        text = beside.read_text(encoding="utf-8-sig", errors="replace") if beside.is_file() else ""
-        return " ".join(text.split()) or None
-    return " ".join(path.stem.replace("_", " ").replace("-", " ").split()) or None
+        return spec.captions.text, ""
+    if not isinstance(spec.captions, BesideCaptions):
+        words = " ".join(path.stem.replace("_", " ").replace("-", " ").split())
+        return words or None, "" if words else "there are no words in its name"
+    beside = path.with_suffix(".txt")
+    try:
+        text = " ".join(beside.read_text(encoding="utf-8-sig").split())
+    except FileNotFoundError:
+        return None, f"there is no {beside.name}"
+    except UnicodeDecodeError:
+        return None, f"{beside.name} is not UTF-8"
+    except OSError as error:
+        return None, f"{beside.name} cannot be read: {error.strerror}"
+    return text or None, "" if text else f"{beside.name} is empty"
 
 
 def _numbers(clip: Clip) -> list[int]:

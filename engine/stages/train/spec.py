@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from engine.seam import Foresight, Runtime, Spec, Stage, View, at
+from engine.seam import Foresight, Runtime, Spec, Stage, Trouble, View, at
+from engine.stages.train.layers import adapted, linear_layers, without_match
 from engine.words.model import Transformer
 from engine.words.train import (
     Adamw,
@@ -16,6 +17,8 @@ from engine.words.train import (
     NormClip,
     ValueClip,
 )
+
+FLOAT32 = 4  # bytes; adapter and averages are never smaller
 
 
 class TrainSpec(Spec):
@@ -55,31 +58,19 @@ def _progress(spec: TrainSpec, shared: Path) -> int | None:
 
 
 def _foresee(view: View) -> Foresight:
-    """Disk: the adapter, and for each kept checkpoint the adapter with the optimizer's averages."""
-    spec, runtime = view.spec, view.runtime
-    numbers = spec.transformer
-    width = numbers.heads * numbers.head_width
-    # the four attention layers of both attentions in each block, where the patterns say so
-    layers = _attention_layers(spec)
-    adapter = layers * 2 * width * spec.lora.rank * 4
+    """Disk: the adapter, and for each kept checkpoint the adapter with the optimizer's averages. And idle patterns."""
+    spec, kept = view.spec, view.runtime.checkpoints_kept
+    layers = linear_layers(spec.transformer)
+    names = adapted(layers, spec.lora.targets)
+    adapter = sum(sum(layers[name]) for name in names) * spec.lora.rank * FLOAT32
     averages = 2 if isinstance(spec.optimizer, Adamw) else 1
-    return Foresight(bytes=adapter * (1 + runtime.checkpoints_kept * (1 + averages)) if layers else None)
-
-
-def _attention_layers(spec: TrainSpec) -> int | None:
-    """Count the square attention layers that get an adapter; None where patterns reach other layers too."""
-    names = ["to_q", "to_k", "to_v", "to_out.0"]
-    square = [f"blocks.{block}.attn{which}.{name}"
-              for block in range(spec.transformer.layers) for which in (1, 2) for name in names]  # fmt: skip
-    others = [
-        f"blocks.{block}.ffn.net.{part}"
-        for block in range(spec.transformer.layers)
-        for part in ("0.proj", "2")
-    ]
-    patterns = [re.compile(target) for target in spec.lora.targets]
-    if any(pattern.fullmatch(name) for pattern in patterns for name in others):
-        return None
-    return sum(any(pattern.fullmatch(name) for pattern in patterns) for name in square)
+    troubles = [
+        Trouble("RCP4008", "train.lora.targets", f"{target!r} matches none of {len(layers)} linear layers",
+                f"near: {', '.join(near)}")
+        for target, near in without_match(layers, spec.lora.targets).items()
+    ]  # fmt: skip
+    note = f"{len(names)} of {len(layers)} linear layers, {adapter // FLOAT32:,} parameters"
+    return Foresight(bytes=adapter * (1 + kept * (1 + averages)), troubles=troubles, notes=(note,))
 
 
 TRAIN = Stage(
