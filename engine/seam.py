@@ -101,6 +101,7 @@ class Foresight:
         leaves: digests of what it reads outside of the store, such as the user's clips; part of the key.
         outputs: the parts whose content is known beforehand.
         items: keys of the items that it needs, in the store of items.
+        amount, unit: how much it has to do in all, such as 400 steps or 12 clips.
         bytes: disk that its output will take, at most; None where that cannot be told.
         files: where the content with a given digest lies on this machine.
         troubles: what is wrong with what it would read.
@@ -110,6 +111,8 @@ class Foresight:
     leaves: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, Part] = field(default_factory=dict)
     items: Sequence[str] = ()
+    amount: int | None = None
+    unit: str = "items"
     bytes: int | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     troubles: Sequence[Trouble] = ()

@@ -22,14 +22,14 @@ def show_findings(findings: Sequence[Diagnostic]) -> str:
 
 
 def show_plan(plan: Plan) -> str:
-    """Write a plan as a table: action, stage, how much, and why."""
+    """Write a plan as a table: action, stage, how much of it, disk, and why."""
     lines = [f"{plan.title or Path(plan.recipe).stem}", f"  from {' → '.join(plan.layers)}", ""]
-    rows = [(step.action.value, step.stage.name, _amount(step), step) for step in plan.steps]
-    for action, name, amount, step in rows:
-        first, *more = step.reasons
-        lines.append(f"  {action:<8} {name:<13} {amount:<19} {first}")
-        lines += [f"  {'':<8} {'':<13} {'':<19} {reason}" for reason in more]
-        lines += [f"  {'':<8} {'':<13} {'':<19} {note}" for note in step.notes]
+    for step in plan.steps:
+        first, *more = (*step.reasons, *step.notes)
+        lines.append(
+            f"  {step.action.value:<8} {step.stage.name:<13} {_amount(step):<18} {_disk(step):<10} {first}"
+        )
+        lines += [f"{'':<54} {line}" for line in more]
     return "\n".join([*lines, "", f"  {_summary(plan)}"])
 
 
@@ -49,10 +49,16 @@ def size(count: int) -> str:
 
 def _amount(step: Step) -> str:
     """How much is to be done."""
+    if step.action is Action.REUSE:
+        return ""
     if step.count is None:
-        return "network" if step.action is not Action.REUSE and step.stage.network(step.spec) else ""
+        return "from the network" if step.stage.network(step.spec) else ""
     missing, total, unit = step.count.missing, step.count.total, step.count.unit
-    return f"{missing} of {total} {unit}"
+    return f"{total} {unit}" if missing == total else f"{missing} of {total} {unit}"
+
+
+def _disk(step: Step) -> str:
+    return f"≤ {size(step.bytes)}" if step.bytes is not None and step.action is not Action.REUSE else ""
 
 
 def _summary(plan: Plan) -> str:
@@ -60,14 +66,9 @@ def _summary(plan: Plan) -> str:
         return "Nothing to do: everything was made before."
     counts = [f"{sum(step.action is action for step in plan.steps)} {action.value}"
               for action in Action if any(step.action is action for step in plan.steps)]  # fmt: skip
-    known = [step for step in plan.work if step.bytes is not None]
+    known = sum(step.bytes or 0 for step in plan.work)
     unknown = [step.stage.name for step in plan.work if step.bytes is None]
-    disk = (
-        f"at most {size(sum(step.bytes or 0 for step in known))} for {', '.join(s.stage.name for s in known)}"
+    rest = f" Not known before they run: the disk of {', '.join(unknown)}." if unknown else ""
+    return (
+        f"{', '.join(counts)}. Disk: at most {size(known)}.{rest}" if known else f"{', '.join(counts)}.{rest}"
     )
-    parts = [", ".join(counts) + "."]
-    if known:
-        parts.append(f"Disk: {disk}.")
-    if unknown:
-        parts.append(f"Disk of {', '.join(unknown)}: unknown before it runs.")
-    return " ".join(parts)

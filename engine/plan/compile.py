@@ -75,7 +75,7 @@ def bind(stage: Stage, resolved: Resolved, store: Store, known: Known) -> tuple[
         reasons: tuple[str, ...] = ("made before",)
     else:
         came = stage.progress(spec, store.shared(stage.name, identity))
-        action, count = _action(foresight, lacking, came, spec)
+        action, count = _action(foresight, lacking, came)
         reasons = _reasons(stage, spec, digests, found, resolved, store)
     outputs = found.parts if isinstance(found, Artifact) else dict(foresight.outputs) or None
     step = Step(
@@ -101,26 +101,28 @@ def _later(stage: Stage, view: View, missing: Sequence[str]) -> tuple[Step, Sequ
         foresight = stage.foresee(view)
     except NotMade:
         foresight = Foresight()
-    total = len(foresight.items)
-    count = Count(total, total, "items") if total else None
     reason = f"waits for {', '.join(missing)}"  # and is kept after all where that comes out as it was
     step = Step(
-        stage, view.spec, view.runtime, Action.RUN, (reason,), count=count, bytes=foresight.bytes,
+        stage, view.spec, view.runtime, Action.RUN, (reason,), count=_all_of(foresight), bytes=foresight.bytes,
         notes=tuple(foresight.notes),
     )  # fmt: skip
     return step, foresight.troubles
 
 
-def _action(
-    foresight: Foresight, lacking: Sequence[str], came: int | None, spec: object
-) -> tuple[Action, Count | None]:
-    if foresight.items:
-        total = len(foresight.items)
-        return (Action.PARTIAL if len(lacking) < total else Action.RUN), Count(len(lacking), total, "items")
-    steps = getattr(spec, "steps", None)
-    if came is not None and steps is not None:
-        return Action.RESUME, Count(steps - came, steps, "steps")
-    return Action.RUN, None
+def _action(foresight: Foresight, lacking: Sequence[str], came: int | None) -> tuple[Action, Count | None]:
+    total = foresight.amount
+    if foresight.items and total is not None:
+        return (Action.PARTIAL if len(lacking) < total else Action.RUN), Count(
+            len(lacking), total, foresight.unit
+        )
+    if came is not None and total is not None:
+        return Action.RESUME, Count(total - came, total, foresight.unit)
+    return Action.RUN, _all_of(foresight)
+
+
+def _all_of(foresight: Foresight) -> Count | None:
+    amount = foresight.amount
+    return Count(amount, amount, foresight.unit) if amount is not None else None
 
 
 def _reasons(

@@ -1,7 +1,8 @@
 """The adapter as a file that diffusers' stock loader reads.
 
 The header matters: where it lacks rank and alpha, a reader takes alpha = rank, and an adapter trained at another
-strength comes out wrong without a word.
+strength comes out wrong without a word. It holds these and the layers and no more: a reader hands all of it to its own
+peft, which refuses settings that it does not know.
 """
 
 import json
@@ -9,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from diffusers.loaders.lora_base import LORA_ADAPTER_METADATA_KEY
-from peft import LoraConfig
 from safetensors.torch import save
 from torch import Tensor
 
@@ -26,14 +26,11 @@ def save_lora(
         notes: further header entries.
     """
     layers = sorted({name.rpartition(".lora_")[0] for name in state})
-    config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=layers, bias="none").to_dict()
-    plain = {
-        f"{PREFIX}.{name}": sorted(value) if isinstance(value, set) else value
-        for name, value in config.items()
-    }
-    header = {"format": "pt", LORA_ADAPTER_METADATA_KEY: json.dumps(plain, sort_keys=True, default=str)}
+    config = {"r": rank, "lora_alpha": alpha, "target_modules": layers}
+    told = json.dumps({f"{PREFIX}.{name}": value for name, value in config.items()})
     named = {f"{PREFIX}.{name}": tensor for name, tensor in state.items()}
-    path.write_bytes(_orderly(save(named, {**header, **notes})))
+    header = {**notes, "format": "pt", LORA_ADAPTER_METADATA_KEY: told}
+    path.write_bytes(_orderly(save(named, header)))
 
 
 def _orderly(content: bytes) -> bytes:

@@ -1,14 +1,17 @@
 """What libraries do without a word, and this program refuses or mends."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from engine.wan.build import build
 from engine.wan.load import load_codec, load_text_encoder
+from engine.wan.lora_file import save_lora
 from engine.wan.text import encode_texts
 from engine.wan.video import statistics
 
@@ -39,3 +42,17 @@ def test_a_built_codec_of_another_number_of_channels_has_statistics_of_its_own(
 def test_an_embedding_holds_no_more_memory_than_its_own(folder: Path, cpu) -> None:
     for text_LD in encode_texts(*load_text_encoder(folder, torch.float32, cpu), ["a cat", ""], 64):
         assert text_LD.untyped_storage().nbytes() == text_LD.nbytes
+
+
+def test_an_adapter_s_header_holds_no_setting_that_another_peft_might_not_know(tmp_path: Path) -> None:
+    state = {f"blocks.0.to_q.lora_{which}.weight": torch.ones(2, 2) for which in "AB"}
+    save_lora(
+        tmp_path / "lora.safetensors", state, 2, 7.5, {"lora_adapter_metadata": "a note must not replace it"}
+    )
+    with safe_open(tmp_path / "lora.safetensors", "pt") as file:
+        told = json.loads(file.metadata()["lora_adapter_metadata"])
+    assert told == {
+        "transformer.r": 2,
+        "transformer.lora_alpha": 7.5,
+        "transformer.target_modules": ["blocks.0.to_q"],
+    }

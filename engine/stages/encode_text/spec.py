@@ -56,6 +56,8 @@ def _foresee(view: View) -> Foresight:
     return Foresight(
         outputs={part: Foreseen({f"{part}.json": canonical(keys)}) for part, keys in found.items()},
         items=items,
+        amount=len(items),
+        unit="texts",
         bytes=len(items) * spec.text_encoder.max_tokens * spec.text_encoder.width * size,
     )
 

@@ -46,6 +46,8 @@ def _foresee(view: View) -> Foresight:
     return Foresight(
         outputs={"latents": Foreseen({"latents.json": canonical(found)})},
         items=sorted(latent["item"] for latent in found.values()),
+        amount=len(found),
+        unit="clips",
         bytes=sum(_bytes(latent["bucket"], view.spec.codec) for latent in found.values()),
     )
 

@@ -1,6 +1,6 @@
 """Bring the clips into the store, where they are not a folder of the user."""
 
-from engine.seam import Runtime, Spec, Stage, at
+from engine.seam import Foresight, Runtime, Spec, Stage, View, at
 from engine.words.data import DrawnSource, FolderSource, HubSource
 from engine.words.recipe import Recipe
 
@@ -19,6 +19,11 @@ def _fetched(recipe: Recipe) -> bool:
     return not isinstance(recipe.data.source, FolderSource)
 
 
+def _foresee(view: View) -> Foresight:
+    source = view.spec.source
+    return Foresight(amount=source.clips, unit="clips") if isinstance(source, DrawnSource) else Foresight()
+
+
 FETCH_DATA = Stage(
     name="fetch_data",
     version=1,
@@ -28,5 +33,6 @@ FETCH_DATA = Stage(
     entry="engine.stages.fetch_data.run:fetch_data",
     does="bring the clips into the store",
     applies=_fetched,
+    foresee=_foresee,
     network=lambda spec: isinstance(spec.source, HubSource),
 )

@@ -1,6 +1,6 @@
 """Make the same videos with and without the adapter, and put them side by side."""
 
-from engine.seam import Runtime, Spec, Stage, at
+from engine.seam import Foresight, Runtime, Spec, Stage, View, at
 
 
 class SampleSpec(Spec):
@@ -27,6 +27,11 @@ class SampleRuntime(Runtime):
     threads: int = at("hardware.threads")
 
 
+def _foresee(view: View) -> Foresight:
+    """Each prompt gives a video before and one after."""
+    return Foresight(amount=2 * len(view.spec.prompts), unit="videos")
+
+
 SAMPLE = Stage(
     name="sample",
     version=1,
@@ -41,4 +46,5 @@ SAMPLE = Stage(
     ),
     entry="engine.stages.sample.run:sample",
     does="make videos before and after, and a contact sheet",
+    foresee=_foresee,
 )

@@ -95,8 +95,9 @@ class Survey:
         """Tell the planner."""
         files = {clip.seen.digest: str(clip.path) for clip in self.clips}
         return Foresight(
-            self.leaves, self.outputs, (), None, files, tuple(self._troubles()), tuple(self._notes())
-        )
+            leaves=self.leaves, outputs=self.outputs, amount=len(self.clips), unit="files", files=files,
+            troubles=tuple(self._troubles()), notes=tuple(self._notes()),
+        )  # fmt: skip
 
     def report(self) -> list[dict[str, Any]]:
         """Say of each file what becomes of it, for people."""

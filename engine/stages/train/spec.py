@@ -70,7 +70,9 @@ def _foresee(view: View) -> Foresight:
         for target, near in without_match(layers, spec.lora.targets).items()
     ]  # fmt: skip
     note = f"{len(names)} of {len(layers)} linear layers, {adapter // FLOAT32:,} parameters"
-    return Foresight(bytes=adapter * (1 + kept * (1 + averages)), troubles=troubles, notes=(note,))
+    return Foresight(
+        amount=spec.steps, unit="steps", bytes=adapter * (1 + kept * (1 + averages)), troubles=troubles, notes=(note,)
+    )  # fmt: skip
 
 
 TRAIN = Stage(
