@@ -105,6 +105,7 @@ class InItsOwnProcess:
                     event = json.loads(line)
                     failure = event["message"] if event["type"] == "failed" else failure
                     notify(event)
+                child.wait()  # before its standard input is closed: to the worker that means that the engine died
         self._child = None
         _judge(stage, child.returncode, failure, log, asked=bool(self._asked))
 

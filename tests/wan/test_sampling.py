@@ -46,7 +46,8 @@ def make(folder: Path, cpu, texts: list[Tensor]):
     return make
 
 
-def stock(folder: Path, adapter: Path | None = None, **changes: object) -> NDArray[np.uint8]:
+def stock(folder: Path, adapter: Path | None = None, **changes: object) -> NDArray[np.float64]:
+    """What the stock pipeline makes from the same words, 0 to 255, not yet rounded."""
     said = SETTINGS | changes
     pipeline = WanPipeline.from_pretrained(folder)
     pipeline.scheduler = UniPCMultistepScheduler(
@@ -60,7 +61,10 @@ def stock(folder: Path, adapter: Path | None = None, **changes: object) -> NDArr
         num_inference_steps=said["steps"], guidance_scale=said["guidance"], max_sequence_length=said["max_tokens"],
         generator=torch.Generator().manual_seed(said["seed"]),
     ).frames[0]  # fmt: skip
-    return np.rint(np.asarray(frames, np.float64) * 255).astype(np.uint8)
+    return np.asarray(frames, np.float64) * 255
+
+
+ROUNDED = 0.5001  # to the nearest whole number, and a tie either way
 
 
 @pytest.mark.parametrize(
@@ -74,11 +78,11 @@ def stock(folder: Path, adapter: Path | None = None, **changes: object) -> NDArr
     ],
 )
 def test_it_is_what_the_stock_pipeline_makes(folder: Path, make, changes: dict[str, object]) -> None:
-    assert np.array_equal(make(**changes), stock(folder, **changes))
+    assert np.abs(make(**changes) - stock(folder, **changes)).max() <= ROUNDED
 
 
 def test_with_an_adapter_too(folder: Path, make, lora: Path) -> None:
-    assert np.array_equal(make(lora), stock(folder, lora))
+    assert np.abs(make(lora) - stock(folder, lora)).max() <= ROUNDED
 
 
 def test_twice_is_the_same(make) -> None:
