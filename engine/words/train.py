@@ -101,7 +101,7 @@ class Train(Words):
 
     steps: int = word("Optimizer steps in all.", EXTEND, unit="steps", ge=1)
     batch_size: int = word("Samples in one optimizer step, over all micro-batches.", unit="samples", ge=1)
-    micro_batch: int = word("Most samples on the device at once; does not change what is learnt.", NUMERICS,
+    micro_batch: int = word("Most samples on the device at once. Does not change what is learnt; with LoRA dropout it changes the chance.", NUMERICS,
                             unit="samples", ge=1)  # fmt: skip
     learning_rate: float = word("Learning rate after warm-up.", ge=0)
     optimizer: Adamw | Lion = choice("How weights are updated.")

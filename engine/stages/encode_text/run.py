@@ -3,7 +3,7 @@
 from safetensors.torch import save_file
 
 from engine.device import PRECISIONS, choose
-from engine.seam import Interrupted, Work, canonical
+from engine.seam import Interrupted, StageError, Work, canonical
 from engine.stages.encode_text.spec import EncodeTextRuntime, EncodeTextSpec, texts
 from engine.wan.load import load_text_encoder
 from engine.wan.text import encode_texts
@@ -19,7 +19,10 @@ def encode_text(work: Work[EncodeTextSpec, EncodeTextRuntime]) -> None:
     if missing:
         device = choose(work.runtime.device, work.runtime.threads)
         folder = work.inputs["fetch_model/text_encoder"].parent
-        tokenizer, encoder = load_text_encoder(folder, PRECISIONS[work.spec.precision], device)
+        try:
+            tokenizer, encoder = load_text_encoder(folder, PRECISIONS[work.spec.precision], device)
+        except ValueError as error:
+            raise StageError(str(error)) from error
         for done, (key, text) in enumerate(missing.items(), start=1):
             if work.stopping():
                 raise Interrupted

@@ -149,8 +149,13 @@ class _Run:
         found = checkpoints.newest(self.work.shared, self.work.identity, self.work.spec.steps, self._say)
         if found is None:
             return 0
-        load_adapter_state(self.model, found.tensors("adapter"))
-        restore(self.optimizer, found.tensors("optimizer"), found.record["optimizer"])
+        try:
+            load_adapter_state(self.model, found.tensors("adapter"))
+            restore(self.optimizer, found.tensors("optimizer"), found.record["optimizer"])
+        except ValueError as error:
+            raise StageError(
+                f"cannot go on from {found.folder}: {error}; move that folder away to train anew"
+            ) from error
         self._say(f"going on from step {found.step}")
         return found.step
 
