@@ -96,8 +96,12 @@ def _do(
     assert step.key is not None, "a bound step has its key"
     notify({"type": "stage_start", "stage": stage.name, "does": stage.does, "action": step.action.value})
     with _one_at_a_time(store, order.identity, notify):
-        if isinstance(found := store.find(stage.name, step.key), Damaged):
+        found = store.find(stage.name, step.key)
+        if isinstance(found, Damaged):
             store.reject(found)
+        elif found is not None and all(store.has_item(stage.name, item) for item in step.items):
+            notify({"type": "stage_done", "stage": stage.name, "note": "another run made it meanwhile"})
+            return
         about = {
             "stage": stage.name, "version": stage.version, "key": step.key, "identity": order.identity,
             "spec": order.spec, "runtime": order.runtime, "inputs": dict(order.digests),
@@ -105,9 +109,7 @@ def _do(
 
         def hear(event: Event) -> None:
             if event["type"] == "made_with":
-                about["made_with"] = event[
-                    "versions"
-                ]  # the process that does the work knows what it does it with
+                about["made_with"] = event["versions"]
             notify({"stage": stage.name} | event)
 
         with store.filling(store.artifact_folder(stage.name, step.key), about) as draft:

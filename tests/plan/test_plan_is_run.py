@@ -237,6 +237,15 @@ def test_an_interruption_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert place.run().ran == ["encode_video", *TRAINED]
 
 
+def test_what_another_run_made_meanwhile_is_not_made_again(tmp_path: Path) -> None:
+    place = make_place(tmp_path / "place")
+    planned = pipeline.plan(place.recipe, (), place.root / "store")
+    place.run()
+    late = Scripted()
+    pipeline.run(planned[0], planned[1], place.root / "store", place.root / "out", lambda _: None, late)
+    assert late.ran == []
+
+
 def test_the_clips_are_never_written(place: Place) -> None:
     def snapshot() -> dict[str, tuple[bytes, int]]:
         return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in place.clips.iterdir()}
