@@ -67,8 +67,8 @@ def run_plan(
     for planned in plan.steps:
         step = planned if planned.key is not None else _bound(planned, resolved, store, known)
         if step.action is not Action.REUSE:
-            _do(step, known, resolved, store, runner, log, notify)
-            ran.append(step.stage.name)
+            did = _do(step, known, resolved, store, runner, log, notify)
+            ran += [step.stage.name] if did else []
         assert step.key is not None, "a bound step has its key"
         known.add(_made(step, store))
         store.remember(resolved.file, step.stage.name, step.key)
@@ -90,8 +90,8 @@ def _bound(planned: Step, resolved: Resolved, store: Store, known: Known) -> Ste
 def _do(
     step: Step, known: Known, resolved: Resolved, store: Store, runner: Runner, log: Path,
     notify: Callable[[Event], None],
-) -> None:  # fmt: skip
-    """Run one step and publish what it makes."""
+) -> bool:  # fmt: skip
+    """Run one step and publish what it makes; returns whether there was anything left to do."""
     stage, order = step.stage, _order(step, known, resolved, store)
     assert step.key is not None, "a bound step has its key"
     notify({"type": "stage_start", "stage": stage.name, "does": stage.does, "action": step.action.value})
@@ -101,7 +101,7 @@ def _do(
             store.reject(found)
         elif found is not None and all(store.has_item(stage.name, item) for item in step.items):
             notify({"type": "stage_done", "stage": stage.name, "note": "another run made it meanwhile"})
-            return
+            return False
         about = {
             "stage": stage.name, "version": stage.version, "key": step.key, "identity": order.identity,
             "spec": order.spec, "runtime": order.runtime, "inputs": dict(order.digests),
@@ -115,6 +115,7 @@ def _do(
         with store.filling(store.artifact_folder(stage.name, step.key), about) as draft:
             runner.run(stage, replace(order, output=str(draft)), log / f"{stage.name}.log", hear)
     notify({"type": "stage_done", "stage": stage.name})
+    return True
 
 
 def _order(step: Step, known: Known, resolved: Resolved, store: Store) -> Order:

@@ -115,7 +115,7 @@ def rotate(folder: Path, keep: int) -> None:
     they are there when a training was made shorter, and would otherwise push out the one just saved.
     """
     good = [path for path in _committed(folder) if whole(path) == ""]
-    last = max(good, key=lambda path: (path / MANIFEST).stat().st_mtime_ns, default=None)
+    last = max(good, key=lambda path: ((path / MANIFEST).stat().st_mtime_ns, path), default=None)
     for path in [path for path in good if last and path <= last][: -max(1, keep)]:
         trash = folder / f".trash-{path.name}-{uuid.uuid4().hex}"
         path.rename(trash)  # half removed, it must not look like a checkpoint

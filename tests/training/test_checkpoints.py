@@ -1,6 +1,7 @@
 """A checkpoint is whole or not there, and the last good one is never lost."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -212,6 +213,14 @@ def test_a_damaged_one_does_not_count_when_others_go(
     rotate(tmp_path, 2)
     assert steps(tmp_path) == [2, 3, 4]
     assert find(tmp_path).step == 3
+
+
+def test_of_those_saved_at_the_same_moment_the_last_step_is_the_newest(tmp_path: Path) -> None:
+    save(tmp_path, 1, 2, 3)
+    for path in tmp_path.glob("step-*/manifest.json"):
+        os.utime(path, (1000, 1000))
+    rotate(tmp_path, 1)
+    assert steps(tmp_path) == [3]
 
 
 def test_rotation_of_nothing_is_nothing(tmp_path: Path) -> None:
