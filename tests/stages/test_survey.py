@@ -13,7 +13,7 @@ from engine.language.diagnostics import RecipeError
 from engine.language.resolve import resolve
 from engine.plan.keys import project
 from engine.stages.survey.look import look, memo_text, read_memo
-from engine.stages.survey.spec import SurveySpec
+from engine.stages.survey.wanted import SurveySpec
 
 RECIPE = """apiVersion: wan-recipe/v1
 kind: recipe

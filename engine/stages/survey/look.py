@@ -11,16 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engine.clips.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Probe, UnreadableClip, frames_at
 from engine.clips.sizes import Bucket, area_size, legal_frames
 from engine.seam import Foreseen, Foresight, Trouble, canonical, digest_of
+from engine.stages.survey.wanted import SurveySpec
 from engine.store import digest_file
 from engine.words.data import BesideCaptions, ExactSize, OneCaption
-
-if TYPE_CHECKING:
-    from engine.stages.survey.spec import SurveySpec
 
 MEMO = "clips.json"
 _RACY = 2_000_000_000  # ns: a file changed this shortly before it was read may have changed again within its time stamp
@@ -61,7 +59,7 @@ class Clip:
 class Survey:
     """Every clip of a folder."""
 
-    spec: "SurveySpec"
+    spec: SurveySpec
     folder: Path
     clips: tuple[Clip, ...]
     memo: Mapping[str, Seen]
@@ -152,7 +150,7 @@ class Survey:
         return ", ".join(names) + (" …" if len(clips) > _MOST_NAMES else "")
 
 
-def look(spec: "SurveySpec", folder: str | Path, memo_folder: Path) -> Survey:
+def look(spec: SurveySpec, folder: str | Path, memo_folder: Path) -> Survey:
     """Look at every clip below a folder."""
     root = Path(folder)
     known = read_memo(memo_folder / MEMO)
@@ -221,7 +219,7 @@ def _probe(path: Path) -> Probe:
     return probe(path)
 
 
-def _bucket(seen: Seen, spec: "SurveySpec") -> tuple[Bucket | None, str]:
+def _bucket(seen: Seen, spec: SurveySpec) -> tuple[Bucket | None, str]:
     """Return the shape that a clip is given, or why it is left out."""
     if seen.probe is None:
         return None, seen.broken
@@ -239,7 +237,7 @@ def _bucket(seen: Seen, spec: "SurveySpec") -> tuple[Bucket | None, str]:
     return (Bucket(width, height, fewer), short) if spec.short_clips == "fewer" and fewer else (None, short)
 
 
-def _caption(path: Path, spec: "SurveySpec") -> tuple[str | None, str]:
+def _caption(path: Path, spec: SurveySpec) -> tuple[str | None, str]:
     """Return the words about a clip, or None and why there are none."""
     if isinstance(spec.captions, OneCaption):
         return spec.captions.text, ""

@@ -8,7 +8,8 @@ from engine.clips.files import UnreadableClip
 from engine.report.sheet import Row, contact_sheet
 from engine.seam import StageError, Work
 from engine.stages.survey.look import MEMO, Survey, look, memo_text, read_memo
-from engine.stages.survey.spec import SurveyRuntime, SurveySpec
+from engine.stages.survey.spec import SurveyRuntime
+from engine.stages.survey.wanted import SurveySpec
 from engine.store import write_whole
 
 SHOWN = 12  # clips on the contact sheet

@@ -1,22 +1,8 @@
 """Find out which clips can be used, at which size, and with which words."""
 
-from engine.seam import Foresight, NotMade, Runtime, Spec, Stage, View, at
+from engine.seam import Foresight, NotMade, Runtime, Stage, View, at
 from engine.stages.survey.look import look
-from engine.words.data import AreaSize, BesideCaptions, ExactSize, FilenameCaptions, OneCaption
-from engine.words.model import Frames
-
-
-class SurveySpec(Spec):
-    """What decides which clips are used, and how."""
-
-    captions: BesideCaptions | FilenameCaptions | OneCaption = at("data.captions")
-    size: ExactSize | AreaSize = at("data.size")
-    frames: int = at("data.frames")
-    short_clips: str = at("data.short_clips")
-    bad_files: str = at("data.bad_files")
-    fps: int = at("model.fps")
-    legal_frames: Frames = at("model.frames")
-    size_multiple: int = at("model.size_multiple")
+from engine.stages.survey.wanted import SurveySpec
 
 
 class SurveyRuntime(Runtime):
