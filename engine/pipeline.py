@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.language.diagnostics import Diagnostic
-from engine.language.resolve import Resolved, check_layers, kind_of, resolve
+from engine.language.resolve import LAYERS, Resolved, check_layers, kind_of, resolve
 from engine.plan.compile import compile_plan
 from engine.plan.steps import Plan
 from engine.stages import STAGES
@@ -30,7 +30,7 @@ def validate(path: Path, overrides: Sequence[str] = ()) -> tuple[Diagnostic, ...
     Raises:
         RecipeError: with every problem of every file.
     """
-    if kind_of(path) in ("base", "flavour", "hardware"):
+    if kind_of(path) in LAYERS:
         return check_layers(path)
     return resolve(path, overrides).warnings
 

@@ -84,13 +84,19 @@ class Unmade:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something wrong with what the recipe points at, such as a clip; ``word`` is the word to point at."""
+    """Something wrong with what the recipe points at, such as a clip.
+
+    Attributes:
+        word: the word to point at.
+        rule: the word that makes it a trouble, where that is another one.
+    """
 
     code: str
     word: str
     message: str
     help: str = ""
     warning: bool = False
+    rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)

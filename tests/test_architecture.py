@@ -30,7 +30,7 @@ MAY = {
     "training": {"training"},
     "wan": {"wan", "words"},
     "hub": {"seam"},
-    "device": set(),
+    "device": {"seam"},
     "stages": {"stages", "seam", "words", "store", "clips"},
     "run": {"stages", "seam", "words", "store", "clips", "report", "hub", "device", "training", "wan"},
 }

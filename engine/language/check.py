@@ -11,6 +11,7 @@ from jsonschema.validators import extend
 
 from engine.language.builtin import data_folder
 from engine.language.diagnostics import Diagnostic
+from engine.language.foreign import FOREIGN
 from engine.language.layers import Layer
 from engine.language.merge import Section, place, values
 from engine.language.nodes import KeyPath, key_span, leaves, plain, value_span
@@ -157,6 +158,8 @@ _LIMITS = {
 
 def _unknown(name: str, at: str, siblings: Words[str, Any]) -> str:
     """Suggest a sibling, or say where a word of that name belongs."""
+    if name in FOREIGN:
+        return f"here it is called `{FOREIGN[name]}`"
     if near := nearest(name, siblings):
         return f"did you mean `{near}`?"
     elsewhere = [path for path in WORDS if path.rpartition(".")[2] == name]

@@ -88,7 +88,11 @@ class _Reader:
             mark = error.problem_mark or error.context_mark
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
             span = Span(self.source, line, column, column + 1)
-            raise _Stop(Diagnostic("RCP1001", f"not YAML: {error.problem or error.context}", span)) from None
+            text = self.source.text.splitlines()
+            tab = line <= len(text) and text[line - 1][:column].endswith("\t")
+            help_ = "YAML is indented with spaces, never with tabs" if tab else ""
+            message = f"not YAML: {error.problem or error.context}"
+            raise _Stop(Diagnostic("RCP1001", message, span, help=help_)) from None
         except yaml.YAMLError as error:  # a character that YAML does not allow has no mark
             span = Span(self.source, 1, 1, 2)
             raise _Stop(Diagnostic("RCP1001", f"not YAML: {error}".splitlines()[0], span)) from None

@@ -19,6 +19,8 @@ from engine.words.recipe import HEADER_WORDS, Recipe
 from engine.words.table import word_at
 from engine.words.word import CacheClass
 
+LAYERS = ("base", "flavour", "hardware")  # kinds that others extend, and that do not run
+
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
@@ -56,6 +58,7 @@ def resolve(path: Path, overrides: Sequence[str] = ()) -> Resolved:
         RecipeError: with every finding of every layer.
     """
     layers, findings = load_layers(path)
+    hollow = bool(findings)  # a layer could not be read: what it would have said is not the author's omission
     sets = [override(text, number) for number, text in enumerate(overrides, start=1)]
     findings += [found for _, wrong in sets for found in wrong]
     if not layers:
@@ -67,10 +70,12 @@ def resolve(path: Path, overrides: Sequence[str] = ()) -> Resolved:
         findings += wrong
         excused |= {".".join(map(str, at)) for at in bad}
         usable.append(Layer(layer.name, _pruned(layer.node, bad)))
-    findings += _only_recipes_run(own)
     merged, conflicts = merge(usable, own.node.span)
     findings += conflicts
-    findings += check_complete(merged, frozenset(excused))
+    lacks = check_complete(merged, frozenset(excused))
+    if own.kind in LAYERS:
+        findings.append(_does_not_run(own))
+    findings += [found for found in lacks if found.code != "RCP2003" or not (hollow or own.kind in LAYERS)]
     made = Recipe.model_validate(_located(merged)) if not _broken(merged, findings) else None
     if made is not None:
         findings += [found for rule in RULES for found in rule(made, lambda at: place(merged, at))]
@@ -110,12 +115,10 @@ def _pruned(node: Mapping, bad: Sequence[KeyPath]) -> Mapping:
     return node
 
 
-def _only_recipes_run(layer: Layer) -> list[Diagnostic]:
-    if layer.kind in ("recipe", ""):
-        return []
+def _does_not_run(layer: Layer) -> Diagnostic:
     span = value_span(layer.node, ("kind",))
-    return [Diagnostic("RCP2302", f"a file of kind `{layer.kind}` does not run", span, "kind",
-                       "write a recipe that extends it")]  # fmt: skip
+    message = f"a file of kind `{layer.kind}` does not run"
+    return Diagnostic("RCP2302", message, span, "kind", "write a recipe that extends it")
 
 
 def _broken(merged: Section, findings: Sequence[Diagnostic]) -> bool:

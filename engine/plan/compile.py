@@ -144,4 +144,5 @@ def located(trouble: Trouble, resolved: Resolved) -> Diagnostic:
     """Give a trouble the place of the word that leads to it."""
     severity: Severity = "warning" if trouble.warning else "error"
     span = resolved.span(trouble.word)
-    return Diagnostic(trouble.code, trouble.message, span, trouble.word, trouble.help, severity)
+    related = ((f"`{trouble.rule}` is set at", resolved.span(trouble.rule)),) if trouble.rule else ()
+    return Diagnostic(trouble.code, trouble.message, span, trouble.word, trouble.help, severity, related)

@@ -93,3 +93,10 @@ def test_a_plan_of_the_quickstart_needs_no_network_and_says_what_will() -> None:
 def test_set_is_the_last_layer(here: Path) -> None:
     done = recipe("validate", "x.yaml", "--set", "train.lora.rank=0", cwd=here)
     assert "--set #1:1:17: error[RCP2002]: `train.lora.rank` is 0; it must be at least 1" in done.stderr
+
+
+def test_a_tab_is_told_to_be_one(here: Path) -> None:
+    (here / "x.yaml").write_text(GOOD + "train:\n\tsteps: 3\n")
+    done = recipe("validate", "x.yaml", cwd=here)
+    assert "x.yaml:7:1: error[RCP1001]" in done.stderr
+    assert "spaces, never with tabs" in done.stderr

@@ -1,6 +1,5 @@
 """YAML is read as YAML 1.2 core, with a place for everything and no surprises."""
 
-import time
 import tracemalloc
 from pathlib import Path
 
@@ -92,13 +91,11 @@ def test_a_duplicate_key_shows_both_places() -> None:
         pytest.param("a: " + "x" * 70_000, id="a text as long as a book"),
     ],
 )  # fmt: skip
-def test_a_hostile_text_costs_little(text: str) -> None:
+def test_a_hostile_text_costs_little_memory_and_is_one_finding(text: str) -> None:
     tracemalloc.start()
-    started = time.perf_counter()
     _, findings = read(text)
     # libyaml itself refuses the deepest nesting before our own limit is asked
     assert [found.code for found in findings] in (["RCP1005"], ["RCP1001"])
-    assert time.perf_counter() - started < 1
     assert tracemalloc.get_traced_memory()[1] < 100e6
     tracemalloc.stop()
 

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from engine.language.diagnostics import RecipeError, render
+from engine.language.foreign import FOREIGN
 from engine.language.resolve import resolve
+from engine.words.table import WORDS
 
 HEADER = "apiVersion: wan-recipe/v1\nkind: recipe\nextends: [builtin:flavours/wan2.1-t2v-micro, builtin:hardware/cpu]\n"
 BODY = "data: {source: {kind: drawn, clips: 2, seed: 0}}\nsample: {prompts: {cat: a cat}}\n"
@@ -68,6 +70,12 @@ def test_the_caret_stands_under_the_token(recipe) -> None:
 def test_a_word_at_the_wrong_level_is_told_where_it_belongs(recipe) -> None:
     (found,) = findings(recipe(HEADER + BODY + "train: {rank: 8}\n"))
     assert "`rank` belongs under `train.lora`" in found.help
+
+
+def test_a_name_from_another_trainer_leads_home(recipe) -> None:
+    (found,) = findings(recipe(HEADER + BODY + "train: {network_dim: 8}\n"))
+    assert found.help == "here it is called `train.lora.rank`"
+    assert [ours for ours in FOREIGN.values() if ours not in WORDS] == []
 
 
 def test_nonsense_gets_no_suggestion(recipe) -> None:
@@ -140,6 +148,11 @@ def test_layers_that_are_not_there_or_go_in_circles_are_located(recipe) -> None:
     assert [f.code for f in found] == ["RCP2201"] * 3
     assert any("x.yaml → " in f.message and " → " in f.message for f in found)
     assert any("did you mean `hardware/cpu`?" in f.help for f in found)
+
+
+def test_what_a_missing_layer_would_have_said_is_not_reported_as_missing(recipe) -> None:
+    found = findings(recipe("apiVersion: wan-recipe/v1\nkind: recipe\nextends: [gone.yaml]\n" + BODY))
+    assert [f.code for f in found] == ["RCP2201"]
 
 
 def test_a_layer_that_is_reached_twice_is_laid_once(recipe) -> None:

@@ -112,30 +112,31 @@ class Survey:
         ]
 
     def _troubles(self) -> Iterable[Trouble]:
-        word = "data.source"
+        total, here = len(self.clips), "data.source.path"
         if not self.folder.is_dir():
-            yield Trouble("RCP4101", f"{word}.path", f"there is no folder {self.folder}",
-                          "a relative path is relative to the file that says it")  # fmt: skip
+            help_ = "a relative path is relative to the file that says it"
+            yield Trouble("RCP4101", here, f"there is no folder {self.folder}", help_)
         elif not self.clips:
             kinds = " ".join(sorted(VIDEO_SUFFIXES | IMAGE_SUFFIXES))
-            yield Trouble("RCP4101", f"{word}.path", f"{self.folder} holds no clips", f"clips end in {kinds}")
-        broken = [clip for clip in self.clips if clip.seen.broken]
-        if broken:
-            yield Trouble("RCP4102", "data.bad_files", f"{len(broken)} of {len(self.clips)} files cannot be read: "
-                          f"{self._names(broken)}", "mend or move them, or set `data.bad_files: skip`",
-                          warning=self.spec.bad_files == "skip")  # fmt: skip
-        short = [clip for clip in self.clips if clip.bucket is None and not clip.seen.broken]
-        if short:
-            yield Trouble("RCP4104", "data.short_clips", f"{len(short)} of {len(self.clips)} clips are too short: "
-                          f"{self._names(short)}", "ask for fewer `data.frames`, or set `data.short_clips` to "
-                          "`drop` or `fewer`", warning=self.spec.short_clips == "drop")  # fmt: skip
-        silent = [clip for clip in self.clips if clip.bucket is not None and not clip.caption]
-        if silent:
-            yield Trouble("RCP4103", "data.captions", f"{len(silent)} of {len(self.clips)} clips have no caption: "
-                          f"{self._names(silent)}", "write one into a text file of the same name, or use "
-                          "`data.captions: {kind: one, text: …}`")  # fmt: skip
+            yield Trouble("RCP4101", here, f"{self.folder} holds no clips", f"clips end in {kinds}")
+        if broken := [clip for clip in self.clips if clip.seen.broken]:
+            message = f"{len(broken)} of {total} files cannot be read: {self._names(broken)}"
+            help_ = "mend or move them, or set `data.bad_files: skip`"
+            yield Trouble("RCP4102", here, message, help_, self.spec.bad_files == "skip", "data.bad_files")
+        if short := [clip for clip in self.clips if clip.bucket is None and not clip.seen.broken]:
+            message = f"{len(short)} of {total} clips are too short: {self._names(short)}"
+            help_ = "ask for fewer `data.frames`, or set `data.short_clips` to `drop` or `fewer`"
+            yield Trouble(
+                "RCP4104", here, message, help_, self.spec.short_clips == "drop", "data.short_clips"
+            )
+        if silent := [clip for clip in self.clips if clip.bucket is not None and not clip.caption]:
+            message = f"{len(silent)} of {total} clips have no caption: {self._names(silent)}"
+            help_ = (
+                "write one into a text file of the same name, or set `data.captions: {kind: one, text: …}`"
+            )
+            yield Trouble("RCP4103", here, message, help_, rule="data.captions")
         if self.clips and not self.kept and not silent:
-            yield Trouble("RCP4101", word, f"no clip of {len(self.clips)} is left to train on")
+            yield Trouble("RCP4101", here, f"no clip of {total} is left to train on")
 
     def _notes(self) -> Iterable[str]:
         by_bucket: dict[str, int] = {}
@@ -143,7 +144,9 @@ class Survey:
             by_bucket[str(clip.bucket)] = by_bucket.get(str(clip.bucket), 0) + 1
         buckets = ", ".join(f"{count} at {bucket}" for bucket, count in sorted(by_bucket.items()))
         left = len(self.clips) - len(self.kept)
-        yield f"{len(self.kept)} clips: {buckets}" + (f"; {left} left out" if left else "")
+        yield f"{len(self.kept)} clip{'s' if len(self.kept) != 1 else ''}: {buckets}" + (
+            f"; {left} left out" if left else ""
+        )
 
     def _names(self, clips: Sequence[Clip]) -> str:
         names = [f"{clip.path.relative_to(self.folder)} ({clip.why})" for clip in clips[:_MOST_NAMES]]
