@@ -44,9 +44,12 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1 or arguments[0] not in TARGETS:
         print(__doc__)
         return 2
-    if not VENV.is_dir():
+    if sys.version_info < (3, 11):
+        print(f"this is Python {sys.version.split()[0]}; the project needs 3.11 or newer")
+        return 2
+    if not (BIN / "python").exists():
         print(f"making {VENV.name}/", flush=True)
-        venv.create(VENV, with_pip=True)
+        venv.create(VENV, with_pip=True, clear=True)
     print("installing (a minute or two the first time)", flush=True)
     for command in (INSTALL, *TARGETS[arguments[0]]):
         code = subprocess.run(

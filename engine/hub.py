@@ -17,8 +17,10 @@ from engine.seam import StageError
 
 def link_commit(
     kind: Literal["model", "dataset"], repository: str, revision: str, files: Sequence[str], output: Path
-) -> None:
+) -> str:
     """Fill a folder with links to the files of a commit, fetching those that are not in the Hub's cache.
+
+    Returns the commit: a branch or tag is resolved when it is fetched.
 
     Args:
         files: patterns of the wanted names.
@@ -38,3 +40,4 @@ def link_commit(
         link = output / name
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to((snapshot / name).resolve())
+    return snapshot.name

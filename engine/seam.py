@@ -192,7 +192,6 @@ class Work(Generic[S, R]):
         files: where the content with a given digest lies.
         memo: a folder for what was learnt about files, to spare looking again.
         items: the store of items.
-        provenance: texts for the headers of files that leave the house; not to be read.
         tell: report an event: ``tell("progress", done=3, total=12)``.
         stopping: whether someone asked to stop; polled in every long loop.
     """
@@ -207,7 +206,6 @@ class Work(Generic[S, R]):
     files: Mapping[str, str]
     memo: Path
     items: Items
-    provenance: Mapping[str, str]
     tell: Callable[..., None]
     stopping: Callable[[], bool]
 

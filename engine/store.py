@@ -8,7 +8,7 @@ deleted. The layout, below ``v1/`` of the store's folder:
     artifacts/<stage>/<key>/     output of a stage
     items/<stage>/<k>/<key>/     one encoded clip or caption
     shared/<stage>/<identity>/   checkpoints of a training
-    last/<recipe>.json           which keys a recipe file led to last, to tell what changed
+    last/<recipe>.json           what a recipe file led to last, to tell what changed
     runs/<time>-<recipe>/        events of each run
     tmp/ · rejected/ · locks/
 """
@@ -20,7 +20,7 @@ import socket
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -142,28 +142,28 @@ class Store:
         """Move a damaged folder aside, so that it can be made again and still be looked at."""
         aside = self.root / "rejected"
         aside.mkdir(parents=True, exist_ok=True)
-        damaged.folder.replace(aside / f"{damaged.folder.name[:16]}-{uuid.uuid4().hex[:8]}")
+        with suppress(FileNotFoundError):  # another process set it aside
+            damaged.folder.replace(aside / f"{damaged.folder.name[:16]}-{uuid.uuid4().hex[:8]}")
 
-    def last_keys(self, recipe: Path) -> dict[str, str]:
-        """Return the keys that a recipe file led to when it was last run."""
-        path = self._last(recipe)
-        return dict(json.loads(path.read_text())) if path.is_file() else {}
+    def last_time(self, recipe: Path) -> dict[str, dict[str, Any]]:
+        """Return, by stage, what a recipe file led to when it was last run; nothing where the note is damaged."""
+        try:
+            noted = json.loads(self._last(recipe).read_text())
+        except (OSError, ValueError):
+            return {}
+        return noted if isinstance(noted, dict) else {}
 
-    def remember(self, recipe: Path, stage: str, key: str) -> None:
-        """Note which key a recipe file led to."""
+    def remember(self, recipe: Path, stage: str, about: Mapping[str, Any]) -> None:
+        """Note what a recipe file leads to, before it is done: an interrupted step counts as well."""
         path = self._last(recipe)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(self.last_keys(recipe) | {stage: key}, indent=1).encode())
-
-    def manifest_of(self, stage: str, key: str) -> Mapping[str, Any] | None:
-        """Return the manifest of an artifact without checking its files."""
-        path = self.root / "artifacts" / stage / key / MANIFEST
-        return json.loads(path.read_text()) if path.is_file() else None
+        write_whole(path, json.dumps(self.last_time(recipe) | {stage: dict(about)}, indent=1).encode())
 
     def sweep(self) -> None:
         """Remove what processes of this machine that are gone left half made."""
-        for draft in (self.root / "tmp").glob(f"{socket.gethostname()}-*-*"):
-            if not _alive(int(draft.name.split("-")[-2])):
+        for draft in (self.root / "tmp").glob("*-*-*"):
+            host, process, _ = draft.name.rsplit("-", 2)
+            if host == socket.gethostname() and not _alive(int(process)):
                 shutil.rmtree(draft, ignore_errors=True)
 
     def _item(self, stage: str, key: str) -> Path:
@@ -174,6 +174,8 @@ class Store:
 
     def _publish(self, draft: Path, target: Path, about: dict[str, Any]) -> None:
         files = {}
+        for folder in (path for path in draft.rglob("*") if path.is_dir()):
+            _sync(folder)
         for file in sorted(path for path in draft.rglob("*") if path.is_file()):
             _sync(file)
             files[file.relative_to(draft).as_posix()] = {
@@ -181,12 +183,17 @@ class Store:
                 "blake3": digest_file(file),
             }
         write_whole(draft / MANIFEST, json.dumps(about | {"files": files}, indent=1).encode())
+        _sync(draft)
         target.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(there := _verified(target, None), Damaged):
             self.reject(there)
         elif there is not None:
             return  # someone else was faster; theirs is as good as ours
-        draft.rename(target)
+        try:
+            draft.rename(target)
+        except OSError:  # someone else was faster by less than that
+            if not isinstance(_verified(target, None), Artifact):
+                raise
         _sync(target.parent)
 
 
@@ -203,35 +210,35 @@ def write_whole(path: Path, content: bytes) -> None:
     draft.replace(path)
 
 
-def verify_fully(folder: Path, parts: frozenset[str]) -> None:
+def verify_fully(store: Store, folder: Path, parts: frozenset[str]) -> None:
     """Hash every file of some parts of an artifact that was too large to be hashed when it was found.
 
     Raises:
-        StageError: a file is not what the manifest says.
+        StageError: a file is not what the manifest says; the artifact was set aside.
     """
     files = json.loads((folder / MANIFEST).read_text())["files"]
     for path, said in files.items():
         large = said["size"] > HASHED_WHEN_FOUND
         if large and path.partition("/")[0] in parts and digest_file(folder / path) != said["blake3"]:
-            raise StageError(f"{folder / path} is damaged; delete the folder {folder} and run again")
+            store.reject(Damaged(folder, f"{path} has other content"))
+            raise StageError(f"{path} in {folder} was damaged; it was set aside, run again to make it anew")
 
 
 def _verified(folder: Path, hashed_below: int | None) -> Artifact | Damaged | None:
-    path = folder / MANIFEST
     try:
-        manifest = json.loads(path.read_text())
-        files: Mapping[str, Any] = manifest["files"]
+        manifest = json.loads((folder / MANIFEST).read_text())
+        files = {name: (said["size"], said["blake3"]) for name, said in manifest["files"].items()}
     except FileNotFoundError:
         return Damaged(folder, "it has no manifest") if folder.is_dir() else None
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return Damaged(folder, "its manifest cannot be read")
-    for name, said in files.items():
+    for name, (size, digest) in files.items():
         file = folder / name
         if not file.is_file():
             return Damaged(folder, f"{name} is gone")
-        if file.stat().st_size != said["size"]:
+        if file.stat().st_size != size:
             return Damaged(folder, f"{name} has another size")
-        if (hashed_below is None or said["size"] <= hashed_below) and digest_file(file) != said["blake3"]:
+        if (hashed_below is None or size <= hashed_below) and digest_file(file) != digest:
             return Damaged(folder, f"{name} has other content")
     return Artifact(folder, manifest)
 

@@ -54,7 +54,8 @@ def _train(work: Work) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "manifest.json").write_text("{}")
     (work.output / "adapter").mkdir()
-    (work.output / "adapter" / "adapter.safetensors").write_text(digest_of([work.identity, work.spec.steps]))
+    header = canonical({"__metadata__": {"made": digest_of([work.identity, work.spec.steps])}})
+    (work.output / "adapter" / "adapter.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
 
 
 def _export(work: Work) -> None:
@@ -89,6 +90,9 @@ class Scripted:
         self.made: dict[str, int] = {}
         self.fails_at = ""
         self.stops_at = ""
+
+    def stopping(self) -> bool:
+        return False
 
     def run(self, stage: Stage, order: Order, log: Path, notify: Callable[[Event], None]) -> None:
         self.ran.append(stage.name)

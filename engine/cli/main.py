@@ -6,8 +6,10 @@
 | 1 | the recipe is wrong, or what it points at |
 | 2 | the command line is wrong |
 | 4 | a stage could not do its work |
+| 8 | this machine cannot: a folder cannot be read or written, the disk is full |
 | 70 | a mistake of the program |
 | 75 | interrupted with everything safe: run again to go on |
+| 130 | interrupted before anything ran |
 """
 
 import gc
@@ -30,7 +32,7 @@ from engine.seam import EXIT_BUG, EXIT_FAILED, EXIT_INTERRUPTED, Bug, Interrupte
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
                   help="Recipes that train Wan video LoRAs.")  # fmt: skip
 
-EXIT_WRONG = 1
+EXIT_WRONG, EXIT_MACHINE = 1, 8
 
 
 class Format(StrEnum):
@@ -106,7 +108,10 @@ def main() -> None:
     except StageError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(EXIT_FAILED)
-    except (Interrupted, KeyboardInterrupt):
+    except OSError as error:
+        typer.echo(f"error: {error.filename or 'this machine'}: {error.strerror or error}", err=True)
+        sys.exit(EXIT_MACHINE)
+    except Interrupted:
         typer.echo("stopped; everything so far is kept. Run the same command to go on.", err=True)
         sys.exit(EXIT_INTERRUPTED)
     except Bug as error:
@@ -119,7 +124,7 @@ def main() -> None:
 
 
 def _store(said: Path | None) -> Path:
-    return said or user_cache_path("wan-recipes")
+    return (said or user_cache_path("wan-recipes")).absolute()
 
 
 def _asked_for_json() -> bool:

@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,10 +28,3 @@ class EventLog:
             os.write(handle, f"{line}\n".encode())
         finally:
             os.close(handle)
-
-
-def read_events(path: Path) -> Iterator[Event]:
-    """Yield the events of a log; a last line that was torn by a crash is left out."""
-    for line in path.read_bytes().splitlines(keepends=True):
-        if line.endswith(b"\n"):
-            yield json.loads(line)

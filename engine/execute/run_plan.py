@@ -6,23 +6,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
-from engine import VERSION
+from engine.execute.deliver import check_places, deliver
 from engine.execute.events import Event, EventLog
 from engine.execute.runner import Order, Runner
 from engine.language.diagnostics import RecipeError
-from engine.language.merge import leaves, nested
 from engine.language.resolve import Resolved
 from engine.plan.compile import Known, bind, located
 from engine.plan.steps import Action, Plan, Step
-from engine.seam import StageError, canonical
-from engine.store import Artifact, Damaged, FolderPart, Store, write_whole
-from engine.words.table import word_at
-from engine.words.word import CacheClass
-
-DELIVERED = ("survey/sheet", "export/lora", "sample/videos")  # the parts that people want to have
+from engine.seam import Interrupted, StageError
+from engine.store import Artifact, Damaged, FolderPart, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +50,7 @@ def run_plan(
         outputs: folder for the files that people want; those that are there are left as they are.
         watch: is told every event.
     """
+    check_places(resolved, outputs, store.root.parent)
     store.sweep()
     log = _new_log(store, resolved)
     events = EventLog(log / "events.jsonl")
@@ -66,14 +63,14 @@ def run_plan(
     known, ran, last = Known(), list[str](), ""
     for planned in plan.steps:
         step = planned if planned.key is not None else _bound(planned, resolved, store, known)
+        store.remember(resolved.file, step.stage.name, _about(step))
         if step.action is not Action.REUSE:
-            did = _do(step, known, resolved, store, runner, log, notify)
+            did = _do(step, known, store, runner, log, notify)
             ran += [step.stage.name] if did else []
         assert step.key is not None, "a bound step has its key"
         known.add(_made(step, store))
-        store.remember(resolved.file, step.stage.name, step.key)
         last = step.key
-    files = _deliver(known, resolved, outputs, last)
+    files = deliver(known.outputs, resolved, outputs, last)
     notify({"type": "done", "ran": ran, "files": [str(file) for file in files]})
     return Outcome(tuple(ran), files, log)
 
@@ -88,24 +85,21 @@ def _bound(planned: Step, resolved: Resolved, store: Store, known: Known) -> Ste
 
 
 def _do(
-    step: Step, known: Known, resolved: Resolved, store: Store, runner: Runner, log: Path,
+    step: Step, known: Known, store: Store, runner: Runner, log: Path,
     notify: Callable[[Event], None],
 ) -> bool:  # fmt: skip
     """Run one step and publish what it makes; returns whether there was anything left to do."""
-    stage, order = step.stage, _order(step, known, resolved, store)
+    stage, order = step.stage, _order(step, known, store)
     assert step.key is not None, "a bound step has its key"
     notify({"type": "stage_start", "stage": stage.name, "does": stage.does, "action": step.action.value})
-    with _one_at_a_time(store, order.identity, notify):
+    with _one_at_a_time(store, order.identity, runner, notify):
         found = store.find(stage.name, step.key)
         if isinstance(found, Damaged):
             store.reject(found)
         elif found is not None and all(store.has_item(stage.name, item) for item in step.items):
             notify({"type": "stage_done", "stage": stage.name, "note": "another run made it meanwhile"})
             return False
-        about = {
-            "stage": stage.name, "version": stage.version, "key": step.key, "identity": order.identity,
-            "spec": order.spec, "runtime": order.runtime, "inputs": dict(order.digests),
-        }  # fmt: skip
+        about = _about(step)
 
         def hear(event: Event) -> None:
             if event["type"] == "made_with":
@@ -118,7 +112,16 @@ def _do(
     return True
 
 
-def _order(step: Step, known: Known, resolved: Resolved, store: Store) -> Order:
+def _about(step: Step) -> dict[str, Any]:
+    """Say what a step is made of: the manifest of its output, and what the next plan compares with."""
+    return {
+        "stage": step.stage.name, "version": step.stage.version, "key": step.key, "identity": step.identity,
+        "spec": step.spec.model_dump(mode="json"), "runtime": step.runtime.model_dump(mode="json"),
+        "inputs": dict(step.digests or {}),
+    }  # fmt: skip
+
+
+def _order(step: Step, known: Known, store: Store) -> Order:
     """Write a step as the order that its stage gets."""
     assert step.identity is not None, "a bound step has its identity"
     assert step.digests is not None, "and the digests of its inputs"
@@ -132,7 +135,7 @@ def _order(step: Step, known: Known, resolved: Resolved, store: Store) -> Order:
     return Order(
         step.stage.name, step.spec.model_dump(mode="json"), step.runtime.model_dump(mode="json"), folders,
         step.digests, "", str(shared), step.identity, known.files | dict(step.files or {}),
-        str(store.root.parent), _provenance(resolved),
+        str(store.root.parent),
     )  # fmt: skip
 
 
@@ -151,37 +154,26 @@ def _made(step: Step, store: Store) -> Step:
 
 
 @contextmanager
-def _one_at_a_time(store: Store, identity: str, notify: Callable[[Event], None]) -> Iterator[None]:
+def _one_at_a_time(
+    store: Store, identity: str, runner: Runner, notify: Callable[[Event], None]
+) -> Iterator[None]:
     """Wait while another run does the same work. Saves double work; nothing depends on it being right."""
     folder = store.root / "locks"
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / f"{identity}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        notify({"type": "message", "message": "another run is doing this; waiting for it to end"})
-        lock.acquire()
+    lock, told = FileLock(folder / f"{identity}.lock"), False
+    while not lock.is_locked:
+        try:
+            lock.acquire(timeout=0.5 if told else 0)
+        except Timeout:
+            if not told:
+                notify({"type": "message", "message": "another run is doing this; waiting for it to end"})
+            told = True
+            if runner.stopping():
+                raise Interrupted from None
     try:
         yield
     finally:
         lock.release()
-
-
-def _deliver(known: Known, resolved: Resolved, outputs: Path, key: str) -> tuple[Path, ...]:
-    """Copy the files that people want out of the store; what is there already stays as it is."""
-    folder = outputs / resolved.file.stem / key[:8]
-    files = []
-    for wanted in DELIVERED:
-        stage, _, name = wanted.partition("/")
-        part = (known.outputs[stage] or {})[name]
-        assert isinstance(part, FolderPart), "a finished step lies on disk"
-        for file in sorted(part.digests):
-            target = folder / file
-            if not target.exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                write_whole(target, (part.folder / file).read_bytes())
-            files.append(target)
-    return tuple(files)
 
 
 def _new_log(store: Store, resolved: Resolved) -> Path:
@@ -190,17 +182,3 @@ def _new_log(store: Store, resolved: Resolved) -> Path:
     folder = store.root / "runs" / f"{stamp}-{name}"
     folder.mkdir(parents=True)
     return folder
-
-
-def _provenance(resolved: Resolved) -> dict[str, str]:
-    """What files that leave the house say of where they come from: the recipe without any path of this machine."""
-    public = {at: leaf.value for at, leaf in leaves(resolved.merged) if not _is_location(at)}
-    return {
-        "recipe": canonical(resolved.header | {"extends": []} | nested(public)).decode(),
-        "engine": f"wan-recipes {VERSION}",
-    }
-
-
-def _is_location(path: str) -> bool:
-    word = word_at(path)
-    return word is not None and word.cache is CacheClass.LOCATION

@@ -36,7 +36,6 @@ class Order:
     identity: str
     files: Mapping[str, str]
     store: str
-    provenance: Mapping[str, str]
 
     def as_text(self) -> str:
         """Write the order as JSON."""
@@ -55,6 +54,10 @@ class Runner(Protocol):
             Bug: anything else.
         """
 
+    def stopping(self) -> bool:
+        """Whether someone asked to stop."""
+        ...
+
 
 class InThisProcess:
     """Runs the stage here: for tests, where starting a process for each stage would cost more than the work."""
@@ -64,6 +67,10 @@ class InThisProcess:
         work_of(stage)(
             make_work(stage, order, lambda type_, **said: notify({"type": type_, **said}), lambda: False)
         )
+
+    def stopping(self) -> bool:
+        """See ``Runner``."""
+        return False
 
 
 class InItsOwnProcess:
@@ -109,6 +116,10 @@ class InItsOwnProcess:
         self._child = None
         _judge(stage, child.returncode, failure, log, asked=bool(self._asked))
 
+    def stopping(self) -> bool:
+        """See ``Runner``."""
+        return self._asked > 0
+
     def _stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self._asked += 1
         if self._child is not None:
@@ -148,7 +159,7 @@ def make_work(
     for need, folder in order.inputs.items():
         needed.setdefault(Path(folder).parent, set()).add(need.partition("/")[2])
     for artifact, parts in needed.items():
-        verify_fully(artifact, frozenset(parts))
+        verify_fully(store, artifact, frozenset(parts))
     return Work(
         spec=stage.spec.model_validate(order.spec),
         runtime=stage.runtime.model_validate(order.runtime),
@@ -160,7 +171,6 @@ def make_work(
         files=order.files,
         memo=store.root / "memo",
         items=_StageItems(store, stage.name),
-        provenance=order.provenance,
         tell=tell,
         stopping=stopping,
     )

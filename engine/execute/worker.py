@@ -43,8 +43,17 @@ def main(path: str) -> int:
     except StageError as error:
         tell("failed", message=str(error))
         return EXIT_FAILED
-    except Exception:  # noqa: BLE001 - the outermost frame: the engine must learn of it, the log keeps all of it
+    except OSError as error:
+        tell("failed", message=f"{error.filename or stage.name}: {error.strerror or error}")
+        return EXIT_FAILED
+    except MemoryError:
+        tell("failed", message="memory ran out; ask for less at once, such as a smaller `train.micro_batch`")
+        return EXIT_FAILED
+    except Exception as error:  # noqa: BLE001 - the outermost frame: the engine must learn of it, the log keeps all of it
         traceback.print_exc()
+        if type(error).__name__ == "OutOfMemoryError":  # torch's, which this side does not know
+            tell("failed", message=f"{error}; ask for less at once, such as a smaller `train.micro_batch`")
+            return EXIT_FAILED
         return EXIT_BUG
     return 0
 

@@ -18,7 +18,7 @@ from engine.language.nodes import KeyPath, key_span, leaves, plain, value_span
 from engine.language.suggest import did_you_mean, nearest
 from engine.words.recipe import HEADER_WORDS
 from engine.words.table import MEANINGS, WORDS, word_at
-from engine.words.word import CacheClass
+from engine.words.word import HOW
 
 # JSON Schema takes 16.0 for an integer and so hides a slip; a recipe's integer is written without a point
 _STRICT = Draft202012Validator.TYPE_CHECKER.redefine(
@@ -27,8 +27,6 @@ _STRICT = Draft202012Validator.TYPE_CHECKER.redefine(
 _Validator = extend(Draft202012Validator, type_checker=_STRICT)  # type: ignore[no-untyped-call]
 
 Schema = dict[str, Any]
-
-_HOW = (CacheClass.NUMERICS, CacheClass.RUNTIME, CacheClass.LABEL)
 
 
 @cache
@@ -115,13 +113,7 @@ def _says(error: ValidationError) -> str:
     """Say in words what is wrong with a value."""
     where = ".".join(map(str, error.absolute_path)) or "the file"
     value, limit = _given(error.instance), _given(error.validator_value)
-    shown = (
-        f"{value!r}"
-        if isinstance(value, str)
-        else str(value).lower()
-        if isinstance(value, bool)
-        else str(value)
-    )
+    shown = f"{value!r}" if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     shown = shown if len(shown) <= 60 else shown[:57] + "…"
     match error.validator:
         case "type":
@@ -188,7 +180,7 @@ def _contract(layer: Layer) -> Iterator[Diagnostic]:
         return
     for path, entry in leaves(layer.node):
         word = word_at(".".join(path))
-        if word is not None and word.cache not in _HOW:
+        if word is not None and word.cache not in HOW:
             yield Diagnostic(
                 "RCP2301", f"a hardware profile may not set `{word.path}`", entry.key_span, word.path,
                 f"`{word.path}` decides what is made ({word.cache}); set it in the recipe or the flavour",

@@ -35,6 +35,7 @@ CODES: dict[str, str] = {
     "RCP4102": "Clips that cannot be used.",
     "RCP4103": "Clips without captions.",
     "RCP4104": "Fewer frames than asked.",
+    "RCP4106": "Results that would lie among the clips.",
 }
 
 

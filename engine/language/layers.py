@@ -14,9 +14,11 @@ from engine.language.diagnostics import Diagnostic
 from engine.language.nodes import Entry, Items, Mapping, Node, Scalar, Source, Span, plain
 from engine.language.read import read_file, read_text
 from engine.language.suggest import did_you_mean
+from engine.words.recipe import HEADER_WORDS
 
 BUILTIN = "builtin:"
 MAX_LAYERS = 64
+LONGEST = 200  # characters of a path that is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,9 @@ def override(text: str, number: int) -> tuple[Layer | None, list[Diagnostic]]:
         return None, [
             Diagnostic("RCP2401", f"`{text}` is not path=value", whole, help="such as train.steps=400")
         ]
+    if keys.partition(".")[0] in HEADER_WORDS:
+        help_ = "the header says what a file is; set it in the file"
+        return None, [Diagnostic("RCP2401", f"`{keys}` cannot be set from outside", whole, help=help_)]
     # the value is read behind spaces as wide as its path, so that a finding's caret stands under it
     node, findings = read_text(Source(name, " " * (len(keys) + 1) + value, Path.cwd()))
     if node is None or findings:
@@ -119,7 +124,8 @@ def _parents(node: Mapping) -> Sequence[Scalar]:
 def _located(text: str, span: Span) -> Path:
     if text.startswith(BUILTIN):
         return builtin_file(text.removeprefix(BUILTIN)).resolve()
-    return (span.source.folder / text).resolve()
+    # a name that no file can have is one that is not there
+    return (span.source.folder / text[:LONGEST].replace("\0", "")).resolve()
 
 
 def _in(span: Span, source: Source) -> Span:

@@ -52,7 +52,7 @@ def read_file(path: Path, name: str) -> tuple[Node | None, list[Diagnostic]]:
     try:
         if path.stat().st_size > MAX_CHARACTERS:
             return None, [Diagnostic("RCP1005", f"the file is larger than {MAX_CHARACTERS:,} bytes", start)]
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         return None, [Diagnostic("RCP1006", f"cannot read {name}: {error.strerror}", start)]
     except UnicodeDecodeError as error:
@@ -164,6 +164,8 @@ class _Reader:
             raise _Stop(
                 Diagnostic("RCP1005", f"a value of more than {MAX_SCALAR:,} characters", self._span(event))
             )
+        if "\0" in text:
+            self._add("RCP1003", "a text with a zero character", event, "no file and no word has one")
         if not event.implicit[0]:
             return text
         if text in _WORDS:

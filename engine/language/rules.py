@@ -92,6 +92,13 @@ def numbers_fit(recipe: Recipe, at: At) -> Findings:
                 f"model.{one}", "the two meet: they must be equal",
                 related=(("the other number is at", at(f"model.{other}")),),
             )  # fmt: skip
+    levels, halved = len(codec.width_factors) - 1, sum(codec.halve_time)
+    if len(codec.halve_time) != levels or codec.time_stride != 2**halved:
+        yield Diagnostic(
+            "RCP4005", f"`model.codec.halve_time` has {len(codec.halve_time)} levels and halves time {halved} times, but "
+            f"`width_factors` has {levels} steps and `time_stride` is {codec.time_stride}", at("model.codec.halve_time"),
+            "model.codec.halve_time", "one entry for each step between levels; the stride is 2 to the number of true",
+        )  # fmt: skip
     if model.size_multiple % (2 * model.codec.space_stride):
         yield Diagnostic("RCP4005", f"`model.size_multiple` is {model.size_multiple}, not a multiple of "
                          f"{2 * model.codec.space_stride} (codec stride × patch)", at("model.size_multiple"))  # fmt: skip

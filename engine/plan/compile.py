@@ -76,11 +76,11 @@ def bind(stage: Stage, resolved: Resolved, store: Store, known: Known) -> tuple[
     else:
         came = stage.progress(spec, store.shared(stage.name, identity))
         action, count = _action(foresight, lacking, came)
-        reasons = _reasons(stage, spec, digests, found, resolved, store)
+        reasons = _reasons(stage, spec, digests, found, resolved, store, longer=came is not None)
     outputs = found.parts if isinstance(found, Artifact) else dict(foresight.outputs) or None
     step = Step(
         stage, spec, runtime, action, reasons, key, identity, digests, outputs, tuple(lacking),
-        foresight.files, count, foresight.bytes, tuple(foresight.notes),
+        foresight.files, count, _bytes(foresight, count), tuple(foresight.notes),
     )  # fmt: skip
     return step, foresight.troubles
 
@@ -120,24 +120,34 @@ def _action(foresight: Foresight, lacking: Sequence[str], came: int | None) -> t
     return Action.RUN, _all_of(foresight)
 
 
+def _bytes(foresight: Foresight, count: Count | None) -> int | None:
+    """Disk of what is still to be made: of items, their share."""
+    if foresight.bytes is None or count is None or not foresight.items:
+        return foresight.bytes
+    return -(-foresight.bytes * count.missing // count.total)
+
+
 def _all_of(foresight: Foresight) -> Count | None:
     amount = foresight.amount
     return Count(amount, amount, foresight.unit) if amount is not None else None
 
 
 def _reasons(
-    stage: Stage, spec: object, digests: Mapping[str, str], found: object, resolved: Resolved, store: Store
-) -> tuple[str, ...]:
-    """Say why a step is not reused."""
+    stage: Stage, spec: object, digests: Mapping[str, str], found: object, resolved: Resolved, store: Store,
+    *, longer: bool,
+) -> tuple[str, ...]:  # fmt: skip
+    """Say why a step is not reused; ``longer`` where it goes on with what is there."""
     if isinstance(found, Damaged):
         return (f"its output is damaged: {found.reason}",)
     if isinstance(found, Artifact):
         return ("some of its items are gone",)
-    last = store.last_keys(resolved.file).get(stage.name)
-    before = store.manifest_of(stage.name, last) if last else None
-    if before is None:
+    last = store.last_time(resolved.file).get(stage.name)
+    if last is None:
         return ("not made yet",)
-    return what_changed(stage, spec, digests, before, resolved) or ("its output is gone",)
+    changed = what_changed(stage, spec, digests, last, resolved)
+    if changed and store.shared(stage.name, str(last.get("identity"))).is_dir() and not longer:
+        return (*changed, "so this is a new training; the one before is kept")
+    return changed or ("not finished last time, or its output is gone",)
 
 
 def located(trouble: Trouble, resolved: Resolved) -> Diagnostic:

@@ -1,5 +1,6 @@
 """Make videos with the stock pipeline, as anyone would who has the model and the exported file."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -34,9 +35,12 @@ def load_pipeline(folder: Path, dtype: torch.dtype, device: torch.device, lora: 
 
 def sample(
     pipeline: WanPipeline, prompt_LD: Tensor, negative_LD: Tensor, *, width: int, height: int, frames: int, steps: int,
-    guidance: float, shift: float, seed: int, max_tokens: int,
+    guidance: float, shift: float, seed: int, max_tokens: int, on_step: Callable[[], None] = lambda: None,
 ) -> NDArray[np.uint8]:  # fmt: skip
-    """Return ``frames_FHWC``, RGB, 0 to 255. The sampler is UniPC on flow sigmas with the given shift."""
+    """Return ``frames_FHWC``, RGB, 0 to 255. The sampler is UniPC on flow sigmas with the given shift.
+
+    ``on_step`` is called after every denoising step; what it raises ends the sampling.
+    """
     pipeline.scheduler = UniPCMultistepScheduler.from_config(
         pipeline.scheduler.config, prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=shift
     )
@@ -46,5 +50,6 @@ def sample(
         **{name: pad_text(text_LD, max_tokens)[None].to(device) for name, text_LD in text.items()},
         width=width, height=height, num_frames=frames, num_inference_steps=steps, guidance_scale=guidance,
         generator=torch.Generator().manual_seed(seed), output_type="np", max_sequence_length=max_tokens,
+        callback_on_step_end=lambda _pipeline, _step, _time, kept: on_step() or kept,
     ).frames[0]  # fmt: skip
     return np.rint(video * 255).astype(np.uint8)

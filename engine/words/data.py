@@ -9,7 +9,12 @@ class FolderSource(Words):
     """A folder of clips and images on this machine; read, never written."""
 
     kind: Literal["folder"] = word("Clips come from a folder on this machine.")
-    path: str = word("The folder, searched with its subfolders; relative to the file that says it.", LOCATION)
+    path: str = word(
+        "The folder, searched with its subfolders; relative to the file that says it.",
+        LOCATION,
+        min_length=1,
+        max_length=1000,
+    )
 
 
 class HubSource(Words):

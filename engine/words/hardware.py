@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from engine.words.word import LABEL, RUNTIME, Words, word
+from engine.words.word import LABEL, NUMERICS, Words, word
 
 
 class Hardware(Words):
@@ -10,6 +10,5 @@ class Hardware(Words):
 
     name: str = word("Name for people.", LABEL)
     device: Literal["auto", "cpu", "cuda", "mps"] = word("Where tensors live; `auto` takes the first that is there.",
-                                                         RUNTIME)  # fmt: skip
-    memory: float = word("Memory of the device.", LABEL, unit="GiB", gt=0)
-    threads: int = word("CPU threads for tensor work; 0 leaves it to torch.", RUNTIME, ge=0)
+                                                         NUMERICS)  # fmt: skip
+    threads: int = word("CPU threads for tensor work; 0 leaves it to torch.", NUMERICS, ge=0)

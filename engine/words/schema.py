@@ -8,11 +8,11 @@ branch that the author meant instead of guessing.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from engine.words.recipe import Header, Recipe
-from engine.words.word import CacheClass
+from engine.words.word import HOW
 
 Schema = dict[str, Any]
 
@@ -77,9 +77,8 @@ def _layers(word: Schema) -> list[str]:
     """Which kinds of file may set a word: a hardware profile says how, never what."""
     if "x-cache" not in word:
         return []
-    how = {CacheClass.NUMERICS, CacheClass.RUNTIME, CacheClass.LABEL}
     return (
-        ["base", "flavour", "hardware", "recipe"] if word["x-cache"] in how else ["base", "flavour", "recipe"]
+        ["base", "flavour", "hardware", "recipe"] if word["x-cache"] in HOW else ["base", "flavour", "recipe"]
     )
 
 
@@ -101,12 +100,3 @@ def _any_branch(branches: Mapping[str, str], definitions: Mapping[str, Schema]) 
     for target in branches.values():
         words |= definitions[target.removeprefix("#/$defs/")]["properties"]
     return {"properties": {name: {} for name in words}, "additionalProperties": False}
-
-
-def branches(word: Schema) -> Iterator[tuple[str, str]]:
-    """Yield (kind, name of the definition) of a choice in the house form; nothing for any other word."""
-    for condition in word.get("allOf", ()):
-        yield (
-            condition["if"]["properties"]["kind"]["const"],
-            condition["then"]["$ref"].removeprefix("#/$defs/"),
-        )

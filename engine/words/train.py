@@ -1,8 +1,12 @@
 """The section ``train``: what is learnt, how long, and how fast."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from engine.words.word import EXTEND, NUMERICS, RUNTIME, Words, choice, section, word
+
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Lora(Words):
@@ -21,7 +25,7 @@ class Adamw(Words):
     """AdamW (Loshchilov and Hutter, 2019)."""
 
     kind: Literal["adamw"] = word("AdamW.")
-    betas: list[float] = word("Decay of the two moment averages.", min_length=2, max_length=2)
+    betas: list[Share] = word("Decay of the two moment averages.", min_length=2, max_length=2)
     epsilon: float = word("Added to the denominator.", gt=0)
     weight_decay: float = word("Decoupled weight decay.", ge=0)
 
@@ -30,7 +34,7 @@ class Lion(Words):
     """Lion (Chen et al., 2023); wants a learning rate 3 to 10 times smaller than AdamW."""
 
     kind: Literal["lion"] = word("Lion.")
-    betas: list[float] = word("Decay of the update and of the momentum.", min_length=2, max_length=2)
+    betas: list[Share] = word("Decay of the update and of the momentum.", min_length=2, max_length=2)
     weight_decay: float = word("Decoupled weight decay.", ge=0)
 
 

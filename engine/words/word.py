@@ -20,6 +20,8 @@ class CacheClass(StrEnum):
 IDENTITY, NUMERICS, EXTEND = CacheClass.IDENTITY, CacheClass.NUMERICS, CacheClass.EXTEND
 RUNTIME, LOCATION, LABEL = CacheClass.RUNTIME, CacheClass.LOCATION, CacheClass.LABEL
 
+HOW = (NUMERICS, RUNTIME, LABEL)  # what a hardware profile may set: it says how, never what
+
 
 class Words(BaseModel):
     """A section of a recipe: complete, strict and frozen. Unknown words and loose types are refused."""

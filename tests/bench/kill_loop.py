@@ -2,7 +2,7 @@
 
     python tests/bench/kill_loop.py 30
 
-Every attempt is killed with SIGKILL, the whole group of processes, after a random time. The whole pipeline is under
+Every attempt is killed with SIGKILL after a random time, the engine and the process of its stage alike. The whole pipeline is under
 fire: drawing, encoding, training, export, sampling. A run that comes to its end is compared, and the next starts afresh,
 until there were as many kills as asked. Exits with 1 where an exported adapter differs from that of the calm run.
 """
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,9 +87,21 @@ def killed_after(folder: Path, seconds: float) -> bool:
     try:
         return running.wait(timeout=seconds) == 0
     except subprocess.TimeoutExpired:
-        os.killpg(running.pid, signal.SIGKILL)
+        for process in (running.pid, *stages_of(folder)):
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
         running.wait()
         return False
+
+
+def stages_of(folder: Path) -> list[int]:
+    """Return the processes that do the work of a run; they are in groups of their own."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if b"engine.execute.worker" in path.read_bytes() and bytes(folder) in path.read_bytes():
+                found.append(int(path.parent.name))
+    return found
 
 
 if __name__ == "__main__":

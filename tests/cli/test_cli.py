@@ -100,3 +100,12 @@ def test_a_tab_is_told_to_be_one(here: Path) -> None:
     done = recipe("validate", "x.yaml", cwd=here)
     assert "x.yaml:7:1: error[RCP1001]" in done.stderr
     assert "spaces, never with tabs" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--store", "--output"])
+def test_a_folder_that_is_a_file_is_said_before_anything_runs(here: Path, option: str) -> None:
+    (here / "file").write_text("mine")
+    done = recipe("run", str(ROOT / "recipes/examples/micro-cartoon.yaml"), option, "file", cwd=here)
+    assert done.returncode == 8
+    assert "error: file" in done.stderr
+    assert (here / "file").read_text() == "mine"

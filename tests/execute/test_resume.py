@@ -105,6 +105,35 @@ def alive(text: str) -> list[str]:
     return found
 
 
+def kill_stage(root: Path) -> None:
+    """Kill the process that does the work, and nothing else; it has a group of its own."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes()
+        except OSError:
+            continue
+        if b"engine.execute.worker" in command and bytes(root) in command:
+            os.kill(int(path.parent.name), signal.SIGKILL)
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the stage's process in /proc")
+def test_a_stage_that_is_killed_alone_is_said_and_goes_on_to_the_same_bytes(
+    place: Place, encoded: tuple[Path, bytes]
+) -> None:
+    for step in (4, 23):
+        running = place.start()
+        place.wait_for_step(running, step)
+        kill_stage(place.root)
+        said, _ = running.communicate(timeout=60)
+        assert running.returncode == 4
+        assert "the stage train was killed, as happens when memory runs out" in said
+    (log,) = (place.root / "store/v1/shared/train").glob("*/steps.jsonl")
+    with log.open("a") as file:
+        file.write('{"step": 4, "lo')  # as a power cut tears it
+    place.finish()
+    assert place.adapter() == encoded[1]
+
+
 def test_after_kills_at_random_moments_the_adapter_is_the_same(
     place: Place, encoded: tuple[Path, bytes]
 ) -> None:

@@ -124,6 +124,10 @@ def test_a_hardware_profile_may_not_touch_what_is_learnt(recipe) -> None:
         ("train.stesp=3", "RCP2001", "unknown word"),
         ("train.steps=[", "RCP2401", "not YAML"),
         ("train.lora=3", "RCP2002", "not a section"),
+        ("train.lora=null", "RCP2002", "is null, not a section"),
+        ("title=x", "RCP2401", "cannot be set from outside"),
+        ("train.optimizer.betas=[2, -1]", "RCP2002", "must be below 1"),
+        ("model.codec.halve_time=[true]", "RCP4005", "has 1 levels"),
     ],
 )
 def test_a_slip_on_the_command_line_is_located_there(recipe, change: str, code: str, words: str) -> None:
@@ -169,6 +173,16 @@ def test_a_path_is_relative_to_the_file_that_says_it(recipe, tmp_path: Path) -> 
         + "sample: {prompts: {cat: a cat}}\n"
     )
     assert resolve(recipe(text)).recipe.data.source.path == str(tmp_path / "deep" / "clips")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_word(tmp_path: Path) -> None:
+    (tmp_path / "bom.yaml").write_bytes(b"\xef\xbb\xbf" + (HEADER + BODY).encode())
+    assert resolve(tmp_path / "bom.yaml").recipe.data.frames == 17
+
+
+def test_a_layer_with_a_name_that_no_file_can_have_is_not_there(recipe) -> None:
+    found = findings(recipe(HEADER.replace("builtin:hardware/cpu", '"a\\0b", ' + "x" * 5000) + BODY))
+    assert {f.code for f in found} == {"RCP1003", "RCP2201"}
 
 
 def test_only_a_recipe_runs(recipe) -> None:

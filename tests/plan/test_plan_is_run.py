@@ -1,5 +1,6 @@
 """What ``plan`` announces is what ``run`` does: after any edit, and no more and no less."""
 
+import json
 import os
 import shutil
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from scripted import Scripted
 
 from engine import pipeline
+from engine.header import read_notes
 from engine.plan.steps import Plan
 from engine.seam import Interrupted, StageError
 
@@ -194,6 +196,32 @@ def test_more_steps_resume_and_another_rate_does_not(place: Place) -> None:
     assert other.reasons[0].startswith("train.learning_rate 0.0002 → 0.001  (--set #1:1:21)")
 
 
+def test_an_interrupted_training_is_compared_with_all_the_same(place: Place) -> None:
+    runner = Scripted()
+    runner.stops_at = "train"
+    with pytest.raises(Interrupted):
+        place.run("train.learning_rate=2e-4", runner=runner)
+    steps = {step.stage.name: step for step in place.plan("train.learning_rate=3e-4").steps}
+    assert steps["train"].reasons[0].startswith("train.learning_rate 0.0002 → 0.0003")
+    again = {step.stage.name: step for step in place.plan("train.learning_rate=2e-4").steps}
+    assert again["train"].reasons == ("not finished last time, or its output is gone",)
+
+
+def test_another_training_is_called_one(place: Place) -> None:
+    place.run("train.learning_rate=2e-4")
+    step = next(step for step in place.plan("train.learning_rate=3e-4").steps if step.stage.name == "train")
+    assert step.reasons[-1] == "so this is a new training; the one before is kept"
+
+
+def test_a_file_that_is_handed_out_carries_the_recipe_of_its_own_run(place: Place) -> None:
+    place.recipe.write_text(RECIPE.replace("A test", "Another title"))
+    assert place.run().ran == []
+    texts = [read_notes(path.read_bytes())["recipe"] for path in (place.root / "out").rglob("*.safetensors")]
+    assert {json.loads(text)["title"] for text in texts} == {"A test", "Another title"}
+    assert {json.loads(text)["train"]["steps"] for text in texts} == {20}
+    assert not any(str(place.root) in text for text in texts), "no path of this machine leaves the house"
+
+
 def test_more_steps_of_a_schedule_that_depends_on_them_are_another_training(place: Place) -> None:
     cosine = "train.schedule={kind: cosine, warmup_steps: 0}"
     place.run(cosine)
@@ -261,6 +289,9 @@ EDITS = {
     "frames": lambda place, n: [f"data.frames={(9, 13, 17)[n % 3]}"],
     "prompt": lambda place, n: [f"sample.prompts.p{n}=prompt {n}"],
     "guidance": lambda place, n: [f"sample.guidance={1 + n}"],
+    "title": lambda place, n: place.recipe.write_text(RECIPE.replace("A test", f"Test {n}")) and [],
+    "threads": lambda place, n: [f"hardware.threads={1 + n}"],
+    "lost": lambda place, n: shutil.rmtree(sorted((place.root / "store/v1/artifacts").glob("*/*"))[n]) or [],
     "workers": lambda place, n: [f"data.workers={1 + n}"],
     "seed": lambda place, n: [f"model.source.seed={n}"],
     "caption": lambda place, n: (place.clips / f"clip{n % 3}.txt").write_text(f"words {n}") and [],

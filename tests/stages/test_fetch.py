@@ -24,7 +24,7 @@ COMMIT = "0fad780a534b6463e45facd96134c9f345acfa5b"
 def work(spec, runtime, output: Path) -> Work:
     output.mkdir()
     return Work(
-        spec, runtime, {}, {}, output, output, "", {}, output, None, {}, lambda *_, **__: None, lambda: False
+        spec, runtime, {}, {}, output, output, "", {}, output, None, lambda *_, **__: None, lambda: False
     )
 
 
@@ -104,7 +104,7 @@ def test_a_hub_that_cannot_be_reached_is_said_in_words(tmp_path: Path) -> None:
 
 def test_a_dataset_of_the_hub_brings_clips_and_captions_and_nothing_else(hub: Path, tmp_path: Path) -> None:
     snapshot = downloaded(hub, "datasets--sayakpaul--video-dataset-disney-organized")
-    for file in ("videos/a.mp4", "videos/a.txt", "README.md", "script.py"):
+    for file in ("videos/a.mp4", "videos/B.MP4", "videos/a.txt", "README.md", "script.py"):
         put(snapshot, file, file.encode())
     spec = FetchDataSpec(source=REAL.data.source.model_copy(update={"revision": COMMIT}))
     order = work(spec, FetchDataRuntime(), tmp_path / "out")
@@ -112,7 +112,8 @@ def test_a_dataset_of_the_hub_brings_clips_and_captions_and_nothing_else(hub: Pa
     found = sorted(
         path.relative_to(order.output).as_posix() for path in order.output.rglob("*") if path.is_file()
     )
-    assert found == ["clips/videos/a.mp4", "clips/videos/a.txt"]
+    assert found == ["clips/videos/B.MP4", "clips/videos/a.mp4", "clips/videos/a.txt", "source.json"]
+    assert json.loads((order.output / "source.json").read_text())["commit"] == COMMIT
 
 
 def test_a_built_model_is_the_same_for_the_same_seed(tmp_path: Path) -> None:

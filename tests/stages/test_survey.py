@@ -1,6 +1,8 @@
 """What becomes of every clip is said before anything is written."""
 
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -133,17 +135,66 @@ def test_twice_the_same_content_is_one_clip_with_two_captions(clips: Path) -> No
     ]  # fmt: skip
 
 
-def test_what_was_learnt_is_used_while_nothing_speaks_for_a_change(clips: Path) -> None:
-    import os
-
-    seen = survey(clips)
-    old = (clips / "good.mp4").stat().st_mtime_ns - 10_000_000_000
-    os.utime(clips / "good.mp4", ns=(old, old))
-    seen = survey(clips)
+def remembered(clips: Path):
+    """The memo as it will be when enough time has gone by: then a change within the same moment is ruled out."""
+    known = {
+        name: replace(seen, seen=seen.seen + 10_000_000_000) for name, seen in survey(clips).memo.items()
+    }
     (clips.parent / "memo").mkdir()
-    (clips.parent / "memo" / "clips.json").write_bytes(memo_text(seen.memo))
-    assert read_memo(clips.parent / "memo" / "clips.json") == dict(seen.memo)
-    assert survey(clips).memo == dict(seen.memo), "the same moment of looking: the file was not read again"
+    (clips.parent / "memo" / "clips.json").write_bytes(memo_text(known))
+    return known
+
+
+def test_what_was_learnt_is_used_while_nothing_speaks_for_a_change(clips: Path) -> None:
+    known = remembered(clips)
+    assert read_memo(clips.parent / "memo" / "clips.json") == known
+    assert survey(clips).memo == known, "the same moment of looking: the file was not read again"
+
+
+def test_a_swap_that_sets_size_and_time_back_is_seen(clips: Path) -> None:
+    (known,) = remembered(clips).values()
+    clip, content = clips / "good.mp4", bytearray((clips / "good.mp4").read_bytes())
+    stat = clip.stat()
+    content[-1] ^= 1
+    clip.write_bytes(content)
+    os.utime(clip, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    (now,) = survey(clips).memo.values()
+    assert now.digest != known.digest
+
+
+@pytest.mark.parametrize(
+    "memo", [b"", b"{", b"[]", b'{"version": 0, "files": {}}', b'{"version": 1, "files": {"a": {}}}']
+)
+def test_a_damaged_memo_is_no_memo(clips: Path, memo: bytes) -> None:
+    (clips.parent / "memo").mkdir()
+    (clips.parent / "memo" / "clips.json").write_bytes(memo)
+    assert len(survey(clips).kept) == 1
+
+
+def test_a_pipe_is_not_waited_for(clips: Path) -> None:
+    os.mkfifo(clips / "pipe.mp4")
+    (clips / "pipe.txt").write_text("words")
+    (found,) = refused(clips)
+    assert "pipe.mp4 (is not a file)" in found.message
+
+
+def test_a_name_that_is_not_utf_8_is_said_and_not_a_crash(clips: Path) -> None:
+    Path(os.fsdecode(bytes(clips) + b"/caf\xe9.mp4")).write_bytes(b"x")
+    (found,) = refused(clips)
+    assert "caf\\xe9.mp4 (has a name that is not UTF-8)" in found.message
+
+
+def test_what_is_not_looked_at_is_said(clips: Path) -> None:
+    (clips / "old.gif").write_bytes(b"x")
+    assert "not looked at: 1 .gif" in survey(clips).foresight().notes
+
+
+def test_results_among_the_clips_are_refused_before_anything_runs(clips: Path) -> None:
+    made, resolved, _ = pipeline.plan(clips.parent / "x.yaml", (), clips.parent / "store")
+    with pytest.raises(RecipeError) as caught:
+        pipeline.run(made, resolved, clips.parent / "store", clips / "outputs", lambda _: None)
+    assert [found.code for found in caught.value.findings] == ["RCP4106"]
+    assert not (clips / "outputs").exists()
 
 
 def test_every_file_is_reported_with_what_becomes_of_it(clips: Path) -> None:

@@ -56,7 +56,7 @@ from engine.words.model import TextEncoder, Transformer, VideoCodec
 parts = zip((Transformer, VideoCodec, TextEncoder), json.loads(sys.argv[1]))
 build(Path("model"), *(part(**said) for part, said in parts), seed=0)
 state = {f"blocks.{n}.to_q.lora_{x}.weight": torch.full((2, 2), float(n)) for n in range(9) for x in "AB"}
-save_lora(Path("lora.safetensors"), state, 2, 1.0, {"b": "1", "a": "2", "c": "3"})
+save_lora(Path("lora.safetensors"), state, 2, 1.0)
 """
 
 

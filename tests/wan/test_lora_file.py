@@ -11,6 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
+from engine.header import with_notes
 from engine.training.lora import adapter_state, add_lora, trainable
 from engine.wan.denoise import predict
 from engine.wan.load import load_transformer
@@ -58,7 +59,7 @@ def test_the_stock_loader_makes_the_trained_model_of_it(
     folder: Path, tmp_path: Path, rank: int, alpha: float, targets: list[str]
 ) -> None:
     model = trained(folder, rank, alpha, targets)
-    save_lora(tmp_path / NAME, adapter_state(model), rank, alpha, {})
+    save_lora(tmp_path / NAME, adapter_state(model), rank, alpha)
     stock = reloaded(folder, tmp_path).transformer
     scales = {layer.scaling["default_0"] for layer in stock.modules() if hasattr(layer, "scaling")}
     assert scales == {alpha / rank}
@@ -70,7 +71,7 @@ def test_the_stock_loader_makes_the_trained_model_of_it(
 
 def test_merged_weights_are_w_plus_half_b_a(folder: Path, tmp_path: Path) -> None:
     state = adapter_state(trained(folder, 8, 4))
-    save_lora(tmp_path / NAME, state, 8, 4, {})
+    save_lora(tmp_path / NAME, state, 8, 4)
     pipeline = reloaded(folder, tmp_path)
     pipeline.fuse_lora()
     pipeline.unload_lora_weights()
@@ -103,10 +104,15 @@ def test_the_tensors_are_those_of_the_state_under_the_name_of_their_part(
     folder: Path, tmp_path: Path
 ) -> None:
     state = adapter_state(trained(folder, 8, 4))
-    save_lora(tmp_path / NAME, state, 8, 4, {})
+    save_lora(tmp_path / NAME, state, 8, 4)
     saved = load_file(tmp_path / NAME)
     assert saved.keys() == {f"transformer.{name}" for name in state}
     assert all(torch.equal(saved[f"transformer.{name}"], value) for name, value in state.items())
+
+
+def add(path: Path, notes: dict[str, str]) -> None:
+    """What is done when the file is handed out."""
+    path.write_bytes(with_notes(path.read_bytes(), notes))
 
 
 def header(path: Path) -> dict[str, str]:
@@ -117,7 +123,8 @@ def header(path: Path) -> dict[str, str]:
 def test_the_header_has_our_notes_beside_rank_and_alpha(tmp_path: Path) -> None:
     state = {f"blocks.0.to_q.lora_{which}.weight": torch.ones(8, 8) for which in "AB"}
     notes = {"recipe": '{"title": "Caf\u00e9 \u2603"}', "made by": "a test\nin two lines"}
-    save_lora(tmp_path / NAME, state, 8, 4, notes)
+    save_lora(tmp_path / NAME, state, 8, 4)
+    add(tmp_path / NAME, notes)
     said = header(tmp_path / NAME)
     config = json.loads(said["lora_adapter_metadata"])
     assert {name: said[name] for name in notes} == notes
@@ -127,7 +134,8 @@ def test_the_header_has_our_notes_beside_rank_and_alpha(tmp_path: Path) -> None:
 
 def test_the_stock_loader_keeps_reading_it_when_it_has_notes(folder: Path, tmp_path: Path) -> None:
     model = trained(folder, 8, 4)
-    save_lora(tmp_path / NAME, adapter_state(model), 8, 4, {"recipe": "title: a\nsteps: 3"})
+    save_lora(tmp_path / NAME, adapter_state(model), 8, 4)
+    add(tmp_path / NAME, {"recipe": "title: a\nsteps: 3"})
     torch.testing.assert_close(
         output(reloaded(folder, tmp_path).transformer), output(model), rtol=1e-5, atol=1e-5
     )
@@ -138,19 +146,20 @@ def test_the_same_state_is_the_same_bytes(tmp_path: Path) -> None:
         f"blocks.{n}.to_q.lora_{which}.weight": torch.full((2, 2), n) for n in range(9) for which in "AB"
     }
     for name, some in (("one", state), ("other", dict(reversed(state.items())))):
-        save_lora(tmp_path / name, some, 2, 2, {"a": "1", "b": "2"})
+        save_lora(tmp_path / name, some, 2, 2)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
 
 
 def test_another_process_writes_the_same_bytes(elsewhere: Path, tmp_path: Path) -> None:
     state = {f"blocks.{n}.to_q.lora_{x}.weight": torch.full((2, 2), float(n)) for n in range(9) for x in "AB"}
-    save_lora(tmp_path / NAME, state, 2, 1.0, {"a": "2", "b": "1", "c": "3"})
+    save_lora(tmp_path / NAME, state, 2, 1.0)
     assert (tmp_path / NAME).read_bytes() == (elsewhere / "lora.safetensors").read_bytes()
 
 
 def test_tensors_stay_aligned_for_readers_that_map_the_file(tmp_path: Path) -> None:
     state = {f"l.lora_{which}.weight": torch.ones(2, 2) for which in "AB"}
     for length in range(9):
-        save_lora(tmp_path / NAME, state, 2, 2, {"n": "x" * length})
+        save_lora(tmp_path / NAME, state, 2, 2)
+        add(tmp_path / NAME, {"n": "x" * length})
         assert int.from_bytes((tmp_path / NAME).read_bytes()[:8], "little") % 8 == 0
         assert load_file(tmp_path / NAME)["transformer.l.lora_A.weight"].tolist() == [[1, 1], [1, 1]]

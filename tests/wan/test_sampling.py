@@ -34,7 +34,7 @@ def lora(folder: Path, cpu, tmp_path_factory: pytest.TempPathFactory) -> Path:
     add_lora(model, rank=8, alpha=4, dropout=0, targets=[r"blocks\.\d+\.attn[12]\.to_(q|k|v|out\.0)"], seed=0)
     for parameter in trainable(model):
         parameter.data.normal_(std=0.5, generator=torch.Generator().manual_seed(1))
-    save_lora(made / "pytorch_lora_weights.safetensors", adapter_state(model), 8, 4, {"recipe": "a test"})
+    save_lora(made / "pytorch_lora_weights.safetensors", adapter_state(model), 8, 4)
     return made
 
 

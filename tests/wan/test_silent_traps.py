@@ -46,9 +46,7 @@ def test_an_embedding_holds_no_more_memory_than_its_own(folder: Path, cpu) -> No
 
 def test_an_adapter_s_header_holds_no_setting_that_another_peft_might_not_know(tmp_path: Path) -> None:
     state = {f"blocks.0.to_q.lora_{which}.weight": torch.ones(2, 2) for which in "AB"}
-    save_lora(
-        tmp_path / "lora.safetensors", state, 2, 7.5, {"lora_adapter_metadata": "a note must not replace it"}
-    )
+    save_lora(tmp_path / "lora.safetensors", state, 2, 7.5)
     with safe_open(tmp_path / "lora.safetensors", "pt") as file:
         told = json.loads(file.metadata()["lora_adapter_metadata"])
     assert told == {

@@ -35,7 +35,11 @@ def latents(
     """
     about = [VERSION, spec.fps, digests["fetch_model/vae"]]
     return {
-        clip["id"]: {"item": digest_of(["encode_video", clip["id"], *about]), "bucket": clip["bucket"]}
+        clip["id"]: {
+            "item": digest_of(["encode_video", clip["id"], *about]),
+            "bucket": clip["bucket"],
+            "media": clip["media"],
+        }
         for clip in json.loads(clips)
     }
 

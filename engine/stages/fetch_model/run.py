@@ -1,5 +1,7 @@
 """Bring the weights of the model into the store: build a micro model, or link a commit of the Hub."""
 
+import json
+
 from engine.hub import link_commit
 from engine.seam import StageError, Work
 from engine.stages.fetch_model.spec import FetchModelRuntime, FetchModelSpec
@@ -21,7 +23,9 @@ def fetch_model(work: Work[FetchModelSpec, FetchModelRuntime]) -> None:
     if isinstance(spec.source, BuiltModel):
         build(work.output, spec.transformer, spec.codec, spec.text_encoder, spec.source.seed)
     else:
-        link_commit("model", spec.source.repository, spec.source.revision, FILES, work.output)
+        commit = link_commit("model", spec.source.repository, spec.source.revision, FILES, work.output)
+        about = {"repository": spec.source.repository, "commit": commit}
+        (work.output / "source.json").write_text(json.dumps(about))
     try:
         check_numbers(work.output, spec.transformer, spec.codec, spec.text_encoder)
     except WrongModel as error:

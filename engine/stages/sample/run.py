@@ -34,16 +34,20 @@ def sample(work: Work[SampleSpec, SampleRuntime]) -> None:
     for when, adapter in (("before", None), ("after", lora)):
         pipeline = load_pipeline(model, PRECISIONS[spec.precision], device, adapter)
         for number, (name, prompt) in enumerate(spec.prompts.items()):
-            if work.stopping():
-                raise Interrupted
             videos[name][when] = make(
                 pipeline, text[prompt], text[spec.negative], width=spec.width, height=spec.height,
                 frames=spec.frames, steps=spec.steps, guidance=spec.guidance, shift=spec.shift,
-                seed=spec.seed + number, max_tokens=spec.max_tokens,
+                seed=spec.seed + number, max_tokens=spec.max_tokens, on_step=lambda: _go_on(work),
             )  # fmt: skip
             done += 1
             work.tell("progress", done=done, total=total, unit="videos", note=f"{name} {when}")
+        del pipeline  # before the next one is loaded: two would not fit where one does
     _write(work.output / "videos", videos, spec)
+
+
+def _go_on(work: Work[SampleSpec, SampleRuntime]) -> None:
+    if work.stopping():
+        raise Interrupted
 
 
 def _write(folder: Path, videos: dict[str, dict[str, np.ndarray]], spec: SampleSpec) -> None:

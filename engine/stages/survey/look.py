@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from engine.clips.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Probe, UnreadableClip, frames_at
@@ -20,7 +21,8 @@ from engine.stages.survey.wanted import SurveySpec
 from engine.store import digest_file
 from engine.words.data import BesideCaptions, ExactSize, OneCaption
 
-MEMO = "clips.json"
+MEMO, MEMO_VERSION = "clips.json", 1
+WORDS_SUFFIXES = (".txt", ".json", ".jsonl", ".csv", ".md", ".yaml", ".yml", ".parquet")
 _RACY = 2_000_000_000  # ns: a file changed this shortly before it was read may have changed again within its time stamp
 _MOST_NAMES = 10  # names that one message lists
 
@@ -31,11 +33,17 @@ class Seen:
 
     size: int
     time: int
+    changed: int  # of the inode: unlike the time of the content, it cannot be set back
     inode: int
     seen: int
     digest: str
     probe: Probe | None
     broken: str = ""
+
+    def is_at(self, now: tuple[int, int, int, int]) -> bool:
+        """Whether nothing speaks for a change since: same size, times and inode, and seen well after both times."""
+        before = (self.size, self.time, self.changed, self.inode)
+        return before == now and max(self.time, self.changed) < self.seen - _RACY
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,8 @@ class Survey:
     folder: Path
     clips: tuple[Clip, ...]
     memo: Mapping[str, Seen]
+    closed: tuple[str, ...]  # folders that cannot be read
+    others: Mapping[str, int]  # files that are no clips, by suffix
 
     @cached_property
     def kept(self) -> tuple[Clip, ...]:
@@ -91,7 +101,7 @@ class Survey:
 
     def foresight(self) -> Foresight:
         """Tell the planner."""
-        files = {clip.seen.digest: str(clip.path) for clip in self.clips}
+        files = {clip.seen.digest: str(clip.path) for clip in self.clips if not clip.seen.broken}
         return Foresight(
             leaves=self.leaves, outputs=self.outputs, amount=len(self.clips), unit="files", files=files,
             troubles=tuple(self._troubles()), notes=tuple(self._notes()),
@@ -101,7 +111,7 @@ class Survey:
         """Say of each file what becomes of it, for people."""
         return [
             {
-                "file": str(clip.path.relative_to(self.folder)),
+                "file": printable(clip.path.relative_to(self.folder)),
                 "use": str(clip.bucket) if clip in self.kept else "left out",
                 "why": clip.why,
                 "seconds": clip.seen.probe.seconds if clip.seen.probe else None,
@@ -119,6 +129,11 @@ class Survey:
         elif not self.clips:
             kinds = " ".join(sorted(VIDEO_SUFFIXES | IMAGE_SUFFIXES))
             yield Trouble("RCP4101", here, f"{self.folder} holds no clips", f"clips end in {kinds}")
+        if self.closed:
+            names = ", ".join(self.closed[:_MOST_NAMES])
+            yield Trouble(
+                "RCP4102", here, f"folders cannot be read: {names}", "give yourself the right to read them"
+            )
         if broken := [clip for clip in self.clips if clip.seen.broken]:
             message = f"{len(broken)} of {total} files cannot be read: {self._names(broken)}"
             help_ = "mend or move them, or set `data.bad_files: skip`"
@@ -147,9 +162,15 @@ class Survey:
         yield f"{len(self.kept)} clip{'s' if len(self.kept) != 1 else ''}: {buckets}" + (
             f"; {left} left out" if left else ""
         )
+        if self.others:
+            yield "not looked at: " + ", ".join(
+                f"{count} {suffix}" for suffix, count in sorted(self.others.items())
+            )
 
     def _names(self, clips: Sequence[Clip]) -> str:
-        names = [f"{clip.path.relative_to(self.folder)} ({clip.why})" for clip in clips[:_MOST_NAMES]]
+        names = [
+            f"{printable(clip.path.relative_to(self.folder))} ({clip.why})" for clip in clips[:_MOST_NAMES]
+        ]
         return ", ".join(names) + (" …" if len(clips) > _MOST_NAMES else "")
 
 
@@ -157,62 +178,89 @@ def look(spec: SurveySpec, folder: str | Path, memo_folder: Path) -> Survey:
     """Look at every clip below a folder."""
     root = Path(folder)
     known = read_memo(memo_folder / MEMO)
+    files, closed, others = _files(root)
     memo: dict[str, Seen] = {}
     clips = []
-    for path in _files(root):
-        seen = memo[str(path.absolute())] = _see(path, known.get(str(path.absolute())))
+    for path in files:
+        seen = memo[printable(path.absolute())] = _see(path, known.get(printable(path.absolute())))
         bucket, why = _bucket(seen, spec)
         caption, silent = _caption(path, spec)
         clips.append(Clip(path, seen, caption, bucket, why or silent))
-    return Survey(spec, root, tuple(clips), memo)
+    return Survey(spec, root, tuple(clips), memo, tuple(closed), others)
 
 
 def read_memo(path: Path) -> dict[str, Seen]:
-    """Return what was learnt about files earlier."""
-    if not path.is_file():
+    """Return what was learnt about files earlier; nothing where the memo is damaged or of another version."""
+    try:
+        noted = json.loads(path.read_text())
+        if noted["version"] != MEMO_VERSION:
+            return {}
+        return {
+            name: Seen(**{**seen, "probe": seen["probe"] and Probe(**seen["probe"])})
+            for name, seen in noted["files"].items()
+        }
+    except (OSError, ValueError, KeyError, TypeError):
         return {}
-    noted = json.loads(path.read_text())
-    return {
-        name: Seen(**{**seen, "probe": seen["probe"] and Probe(**seen["probe"])})
-        for name, seen in noted.items()
-    }
 
 
 def memo_text(memo: Mapping[str, Seen]) -> bytes:
     """Return the memo as it is kept on disk."""
-    return json.dumps({name: asdict(seen) for name, seen in memo.items()}).encode()
+    files = {name: asdict(seen) for name, seen in memo.items()}
+    return json.dumps({"version": MEMO_VERSION, "files": files}).encode()
 
 
-def _files(root: Path) -> list[Path]:
-    """Return the clips below a folder, in the order of their names; hidden files are not clips."""
-    found = []
-    for folder, folders, names in os.walk(root, followlinks=False):
+def _files(root: Path) -> tuple[list[Path], list[str], dict[str, int]]:
+    """Return the clips below a folder by name, the folders that cannot be read, and other files by suffix.
+
+    Hidden files are nobody's clips, and words beside clips are not counted.
+    """
+    found, closed, others = list[Path](), list[str](), dict[str, int]()
+    walk = os.walk(root, followlinks=False, onerror=lambda error: closed.append(str(error.filename)))
+    for folder, folders, names in walk:
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(folder, name) for name in names if not name.startswith(".")]
-    return sorted(path for path in found if path.suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES)
+        links = [name for name in folders if Path(folder, name).is_symlink()]
+        others |= {"linked folders": others.get("linked folders", 0) + len(links)} if links else {}
+        for name in (name for name in names if not name.startswith(".")):
+            suffix = Path(name).suffix.lower()
+            if suffix in VIDEO_SUFFIXES | IMAGE_SUFFIXES:
+                found.append(Path(folder, name))
+            elif suffix not in WORDS_SUFFIXES:
+                others[suffix or "no suffix"] = others.get(suffix or "no suffix", 0) + 1
+    return sorted(found), closed, others
 
 
 def _see(path: Path, known: Seen | None) -> Seen:
     """Read a file, unless nothing speaks for it having changed since it was last read, or its content has not."""
     seen = time.time_ns()
     try:
+        path.name.encode()
         stat = path.stat()
-        now = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
-        if (
-            known is not None
-            and now == (known.size, known.time, known.inode)
-            and known.time < known.seen - _RACY
-        ):
+        if not S_ISREG(stat.st_mode):  # a pipe would be waited on for ever
+            return _unseen(path, "is not a file")
+        now = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+        if known is not None and known.is_at(now):
             return known
         digest = digest_file(path)
-        if known is not None and digest == known.digest:
-            return replace(known, size=now[0], time=now[1], inode=now[2], seen=seen)
     except OSError as error:
-        return Seen(0, 0, 0, 0, digest_of(str(path)), None, f"cannot be opened: {error.strerror}")
+        return _unseen(path, f"cannot be opened: {error.strerror}")
+    except UnicodeEncodeError:
+        return _unseen(path, "has a name that is not UTF-8")
+    if known is not None and digest == known.digest and not known.broken:
+        return replace(known, size=now[0], time=now[1], changed=now[2], inode=now[3], seen=seen)
     try:
         return Seen(*now, seen, digest, _probe(path))
     except UnreadableClip as error:
         return Seen(*now, seen, digest, None, error.reason)
+
+
+def printable(path: Path) -> str:
+    """Return a path that can be printed and written, whatever bytes its name has."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
+def _unseen(path: Path, why: str) -> Seen:
+    """A file that nothing is known of but why."""
+    return Seen(0, 0, 0, 0, 0, digest_of(os.fsencode(path).hex()), None, why)
 
 
 def _probe(path: Path) -> Probe:

@@ -56,6 +56,8 @@ def train(work: Training) -> None:
     work.shared.mkdir(parents=True, exist_ok=True)
     run = _Run(work, model, _optimizer(spec, model), load_samples(work), device)
     start = run.resume()
+    with (work.shared / LOG).open("a") as log:
+        log.write("\n")  # ends a line that a crash may have torn
     try:
         train_loop(
             run.loss_of, trainable(model), run.optimizer, run.samples.order, _settings(spec, runtime), start=start,
@@ -98,7 +100,7 @@ def load_samples(work: Training) -> Samples:
         buckets.setdefault(tuple(latents[pair["clip"]]["bucket"]), []).append(index)
     ordered = tuple(tuple(buckets[bucket]) for bucket in sorted(buckets))
     return Samples(
-        clips=tuple(pair["clip"] for pair in pairs),
+        clips=tuple(work.files.get(latents[pair["clip"]]["media"], pair["clip"]) for pair in pairs),
         latents=tuple(latents[pair["clip"]]["item"] for pair in pairs),
         captions=tuple(texts[pair["caption"]] for pair in pairs),
         empty=texts[EMPTY],
@@ -126,11 +128,13 @@ class _Run:
         sigma_B = torch.stack([noise.draw_sigma(levels, spec.noise.shift, rng) for rng in draws])
         noise_BCFHW = torch.stack([torch.randn(latent_BCFHW.shape[1:], generator=rng) for rng in draws])
         noisy_BCFHW, target_BCFHW = noise.add_noise(latent_BCFHW, noise_BCFHW, sigma_B)
-        with torch.autocast(self.device.type, dtype, enabled=dtype is not torch.float32):
-            prediction_BCFHW = predict(
-                self.model, noisy_BCFHW.to(self.device, dtype), sigma_B.to(self.device),
-                text_BLD.to(self.device, dtype),
-            )  # fmt: skip
+        # no autocast: it would run the time embedder in bfloat16, which the reference and the stock pipeline do not
+        prediction_BCFHW = predict(
+            self.model,
+            noisy_BCFHW.to(self.device, dtype),
+            sigma_B.to(self.device),
+            text_BLD.to(self.device, dtype),
+        )
         return noise.flow_loss(prediction_BCFHW, target_BCFHW.to(self.device))
 
     def _latent(self, index: int) -> Tensor:
@@ -210,7 +214,9 @@ def _write_log(work: Training) -> None:
     (work.output / "log").mkdir()
     steps: dict[int, str] = {}
     for line in (work.shared / LOG).read_text().splitlines():
-        if line.endswith("}"):  # a crash can tear the last line of an attempt
+        try:
             steps[json.loads(line)["step"]] = line
+        except ValueError:  # a crash tore the last line of an attempt
+            continue
     kept = [steps[step] for step in sorted(steps) if step <= work.spec.steps]
     Path(work.output / "log" / LOG).write_text("\n".join(kept) + "\n")

@@ -58,7 +58,7 @@ def _progress(spec: TrainSpec, shared: Path) -> int | None:
 
 
 def _foresee(view: View) -> Foresight:
-    """Disk: the adapter, and for each kept checkpoint the adapter with the optimizer's averages. And idle patterns."""
+    """Disk: the adapter, and for each kept checkpoint, and the one being written, the adapter with the optimizer's averages. And idle patterns."""
     spec, kept = view.spec, view.runtime.checkpoints_kept
     layers = linear_layers(spec.transformer)
     names = adapted(layers, spec.lora.targets)
@@ -71,7 +71,7 @@ def _foresee(view: View) -> Foresight:
     ]  # fmt: skip
     note = f"{len(names)} of {len(layers)} linear layers, {adapter // FLOAT32:,} parameters"
     return Foresight(
-        amount=spec.steps, unit="steps", bytes=adapter * (1 + kept * (1 + averages)), troubles=troubles, notes=(note,)
+        amount=spec.steps, unit="steps", bytes=adapter * (1 + (kept + 1) * (1 + averages)), troubles=troubles, notes=(note,)
     )  # fmt: skip
 
 
