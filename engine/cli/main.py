@@ -17,6 +17,7 @@ import json
 import sys
 import traceback
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -129,7 +130,7 @@ def _store(said: Path | None) -> Path:
 
 def _asked_for_json() -> bool:
     """Whether the command line asked for JSON; a recipe that is wrong never reaches its command's end."""
-    return "json" in sys.argv or "--format=json" in sys.argv
+    return "--format=json" in sys.argv or ("--format", "json") in pairwise(sys.argv)
 
 
 def _findings(findings: tuple[Diagnostic, ...], as_format: Format) -> None:

@@ -107,5 +107,5 @@ def test_a_folder_that_is_a_file_is_said_before_anything_runs(here: Path, option
     (here / "file").write_text("mine")
     done = recipe("run", str(ROOT / "recipes/examples/micro-cartoon.yaml"), option, "file", cwd=here)
     assert done.returncode == 8
-    assert "error: file" in done.stderr
+    assert "/file: " in done.stderr or "error: file: " in done.stderr
     assert (here / "file").read_text() == "mine"
