@@ -13,6 +13,7 @@ deleted. The layout, below ``v1/`` of the store's folder:
     tmp/ · rejected/ · locks/
 """
 
+import errno
 import json
 import os
 import shutil
@@ -87,6 +88,8 @@ class Store:
     """Artifacts by key. Looking never writes; the folder need not exist."""
 
     def __init__(self, folder: Path) -> None:
+        if folder.exists() and not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "is not a folder", str(folder))
         self.root = folder / "v1"
 
     def find(self, stage: str, key: str) -> Artifact | Damaged | None:
