@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from engine.language.diagnostics import Diagnostic, RecipeError, Severity
 from engine.language.resolve import Resolved
 from engine.plan.keys import identity_of, key_of, project
-from engine.plan.reasons import what_changed
+from engine.plan.reasons import what_changed, what_moved
 from engine.plan.steps import Action, Count, Plan, Step
 from engine.seam import Foresight, NotMade, Part, Stage, Trouble, Unmade, View
 from engine.store import Artifact, Damaged, FolderPart, Store
@@ -76,7 +76,7 @@ def bind(stage: Stage, resolved: Resolved, store: Store, known: Known) -> tuple[
     else:
         came = stage.progress(spec, store.shared(stage.name, identity))
         action, count = _action(foresight, lacking, came)
-        reasons = _reasons(stage, spec, digests, found, resolved, store, longer=came is not None)
+        reasons = _reasons(stage, spec, digests, foresight, found, resolved, store, longer=came is not None)
     outputs = found.parts if isinstance(found, Artifact) else dict(foresight.outputs) or None
     step = Step(
         stage, spec, runtime, action, reasons, key, identity, digests, outputs, tuple(lacking),
@@ -133,8 +133,8 @@ def _all_of(foresight: Foresight) -> Count | None:
 
 
 def _reasons(
-    stage: Stage, spec: object, digests: Mapping[str, str], found: object, resolved: Resolved, store: Store,
-    *, longer: bool,
+    stage: Stage, spec: object, digests: Mapping[str, str], foresight: Foresight, found: object, resolved: Resolved,
+    store: Store, *, longer: bool,
 ) -> tuple[str, ...]:  # fmt: skip
     """Say why a step is not reused; ``longer`` where it goes on with what is there."""
     if isinstance(found, Damaged):
@@ -145,6 +145,9 @@ def _reasons(
     if last is None:
         return ("not made yet",)
     changed = what_changed(stage, spec, digests, last, resolved)
+    older = store.find(stage.name, str(last["key"]))
+    if isinstance(older, Artifact):
+        changed += tuple(what_moved(older.parts, foresight.outputs))
     if changed and store.shared(stage.name, str(last.get("identity"))).is_dir() and not longer:
         return (*changed, "so this is a new training; the one before is kept")
     return changed or ("not finished last time, or its output is gone",)

@@ -1,11 +1,12 @@
 """Why a step runs again: which words and inputs differ from the last time, before → after, and who set them."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engine.language.resolve import Resolved
 from engine.plan.keys import flat, word_paths
-from engine.seam import Spec, Stage
+from engine.seam import Part, Spec, Stage, canonical
 
 _MOST = 6  # reasons that a person reads
 
@@ -44,7 +45,21 @@ def _flat_as(spec: Spec, dumped: Mapping[str, Any]) -> Iterator[tuple[str, objec
 def _inputs(digests: Mapping[str, str], before: Mapping[str, str]) -> Iterator[str]:
     for name in sorted({*digests, *before}):
         if digests.get(name) != before.get(name):
-            yield f"{name.replace('/', ' ')} changed" if "/" in name else f"the {name} changed"
+            maker, slash, part = name.partition("/")
+            yield f"{part} of {maker} changed" if slash else f"the {name} changed"
+
+
+def what_moved(before: Mapping[str, Part], after: Mapping[str, Part]) -> Iterator[str]:
+    """Say how many entries of each foreseen list are new, and how many are gone: "clips: 1 new, 0 gone"."""
+    for name in sorted(before.keys() & after.keys()):
+        old, new = (_entries(part.read(f"{name}.json")) for part in (before[name], after[name]))
+        if old != new:
+            yield f"{name}: {len(new - old)} new, {len(old - new)} gone, {len(new)} in all"
+
+
+def _entries(content: bytes) -> set[bytes]:
+    found = json.loads(content)
+    return {canonical(entry) for entry in (found.items() if isinstance(found, dict) else found)}
 
 
 def _short(value: object) -> str:

@@ -147,10 +147,12 @@ def test_a_number_is_the_same_however_it_is_written(place: Place) -> None:
 
 
 def test_a_new_clip_encodes_one_clip(place: Place) -> None:
+    place.run()  # so that this recipe file has a past
     write_clip(place.clips / "new.mp4", 200)
     (place.clips / "new.txt").write_text("a new one")
     step = next(step for step in place.plan().steps if step.stage.name == "encode_video")
     assert (step.action.value, step.count.missing, step.count.total) == ("partial", 1, 4)
+    assert step.reasons == ("clips of survey changed", "latents: 1 new, 0 gone, 4 in all")
     ran = place.run()
     assert (ran.made["encode_video"], ran.made["encode_text"]) == (1, 1)
     assert ran.ran == ["survey", "encode_text", "encode_video", *TRAINED]
