@@ -39,7 +39,10 @@ class _Live:
                 bar = self.bars[event["stage"]]
                 self.progress.update(bar, completed=event["done"], total=event["total"], note=note)
             case "stage_done":
-                bar = self.bars[event["stage"]]
-                self.progress.update(bar, total=1, completed=1, note="done")
+                task = self.progress.tasks[self.bars[event["stage"]]]
+                total = task.total or 1  # a stage that does one thing has no steps to count
+                self.progress.update(
+                    task.id, total=total, completed=total, note=f"{task.fields['note']} · done".strip(" ·")
+                )
             case "message":
-                self.progress.console.print(event["message"], highlight=False)
+                self.progress.console.print(f"{event.get('stage', 'run')}: {event['message']}", highlight=False)
