@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from engine.cli.rate import Rate
 from engine.execute.events import Event
@@ -15,7 +15,6 @@ def live() -> Iterator[Callable[[Event], None]]:
     """Give a function that is told every event and shows it."""
     columns = (
         TextColumn("{task.description:<13}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"),
-        TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns) as progress:
         yield _Live(progress).see
@@ -45,4 +44,6 @@ class _Live:
                     task.id, total=total, completed=total, note=f"{task.fields['note']} · done".strip(" ·")
                 )
             case "message":
-                self.progress.console.print(f"{event.get('stage', 'run')}: {event['message']}", highlight=False)
+                self.progress.console.print(
+                    f"{event.get('stage', 'run')}: {event['message']}", highlight=False
+                )

@@ -27,9 +27,9 @@ def show_plan(plan: Plan) -> str:
     for step in plan.steps:
         first, *more = (*step.reasons, *step.notes)
         lines.append(
-            f"  {step.action.value:<8} {step.stage.name:<13} {_amount(step):<18} {_disk(step):<10} {first}"
+            f"  {step.action.value:<8} {step.stage.name:<13} {_amount(step):<22} {_disk(step):<10} {first}"
         )
-        lines += [f"{'':<54} {line}" for line in more]
+        lines += [f"{'':<58} {line}" for line in more]
     return "\n".join([*lines, "", f"  {_summary(plan)}"])
 
 
@@ -54,7 +54,7 @@ def _amount(step: Step) -> str:
     if step.count is None:
         return "from the network" if step.stage.network(step.spec) else ""
     missing, total, unit = step.count.missing, step.count.total, step.count.unit
-    return f"{total} {unit}" if missing == total else f"{missing} of {total} {unit}"
+    return f"{total} {unit}" if missing == total else f"{missing} left of {total} {unit}"
 
 
 def _disk(step: Step) -> str:

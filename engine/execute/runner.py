@@ -122,6 +122,8 @@ class InItsOwnProcess:
 
     def _stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self._asked += 1
+        if self._asked == 1:  # written at once: the step at hand can take a while
+            os.write(2, b"\nstopping after this step; once more to stop at once\n")
         if self._child is not None:
             self._child.send_signal(signal.SIGTERM if self._asked == 1 else signal.SIGKILL)
 

@@ -2,6 +2,7 @@
 
 import json
 
+from engine.device import choose
 from engine.hub import link_commit
 from engine.seam import StageError, Work
 from engine.stages.fetch_model.spec import FetchModelRuntime, FetchModelSpec
@@ -17,8 +18,9 @@ def fetch_model(work: Work[FetchModelSpec, FetchModelRuntime]) -> None:
     """Fill the output with a model in diffusers layout.
 
     Raises:
-        StageError: the Hub cannot be reached, or the weights are not those of the flavour.
+        StageError: the device is not there, the Hub cannot be reached, or the weights are not those of the flavour.
     """
+    choose(work.runtime.device, work.runtime.threads)
     spec = work.spec
     if isinstance(spec.source, BuiltModel):
         build(work.output, spec.transformer, spec.codec, spec.text_encoder, spec.source.seed)

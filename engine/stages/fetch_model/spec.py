@@ -14,7 +14,10 @@ class FetchModelSpec(Spec):
 
 
 class FetchModelRuntime(Runtime):
-    """Nothing but the weights matters."""
+    """The device that later stages will want: better missed before a download than after it."""
+
+    device: str = at("hardware.device")
+    threads: int = at("hardware.threads")
 
 
 FETCH_MODEL = Stage(
