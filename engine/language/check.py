@@ -14,9 +14,9 @@ from engine.language.diagnostics import Diagnostic
 from engine.language.foreign import FOREIGN
 from engine.language.layers import Layer
 from engine.language.merge import Section, place, values
-from engine.language.nodes import KeyPath, key_span, leaves, plain, value_span
+from engine.language.nodes import KeyPath, Span, key_span, leaves, plain, value_span
 from engine.language.suggest import did_you_mean, nearest
-from engine.words.recipe import HEADER_WORDS
+from engine.words.recipe import API_VERSION, HEADER_WORDS
 from engine.words.table import MEANINGS, WORDS, word_at
 from engine.words.word import HOW
 
@@ -50,7 +50,7 @@ def check_layer(layer: Layer, *, header: bool = True) -> tuple[list[Diagnostic],
             findings.append(found)
             bad.append(path)
     findings += _contract(layer)
-    return findings, bad
+    return _once(findings), bad
 
 
 def check_complete(merged: Section, excused: frozenset[str]) -> list[Diagnostic]:
@@ -58,6 +58,15 @@ def check_complete(merged: Section, excused: frozenset[str]) -> list[Diagnostic]
     findings = []
     for error in _Validator(_sections_only(published("resolved"))).iter_errors(values(merged)):
         at = ".".join(map(str, error.absolute_path))
+        if error.validator == "additionalProperties":
+            known = _given(error.schema)["properties"]
+            kind = _given(error.instance).get("kind", "")
+            findings += [
+                Diagnostic("RCP2001", f"`{at}` of kind `{kind}` has no word `{name}`", place(merged, f"{at}.{name}"),
+                           f"{at}.{name}", f"known here: {', '.join(known)}")
+                for name in sorted(set(_given(error.instance)) - set(known))
+            ]  # fmt: skip
+            continue
         if error.validator != "required":
             findings.append(Diagnostic("RCP2002", _says(error), place(merged, at), at, _about(at)))
             continue
@@ -100,13 +109,21 @@ def _explain(error: ValidationError, layer: Layer, schema: Schema) -> Iterator[t
             )
     elif error.validator == "required":
         name = _missing(error)
-        about = schema["properties"].get(name, {}).get("description", "")
+        about = FORMS.get(name, schema["properties"].get(name, {}).get("description", ""))
         yield (
             Diagnostic("RCP2003", f"`{name}` is missing", value_span(layer.node, path), name, about),
             (*path, name),
         )
     else:
-        yield Diagnostic("RCP2002", _says(error), value_span(layer.node, path), at, _about(at)), path
+        help_ = _as_kind(error) or _about(at)
+        yield Diagnostic("RCP2002", _says(error), value_span(layer.node, path), at, help_), path
+
+
+def _as_kind(error: ValidationError) -> str:
+    """Where a choice was given by its bare name, show how it is written."""
+    kinds = _given(error.schema).get("properties", {}).get("kind", {}).get("enum", [])
+    value = _given(error.instance)
+    return f"write `{{kind: {value}, …}}`" if isinstance(value, str) and value in kinds else ""
 
 
 def _says(error: ValidationError) -> str:
@@ -140,6 +157,7 @@ _KINDS = {
     "integer": "a whole number", "number": "a number", "string": "a text (quote it)", "boolean": "true or false",
     "array": "a list", "object": "a section", "null": "null",
 }  # fmt: skip
+FORMS = {"apiVersion": f"write `apiVersion: {API_VERSION}`", "kind": "write `kind: recipe`"}
 _LIMITS = {
     "minimum": "at least",
     "maximum": "at most",
@@ -172,6 +190,16 @@ def _about(path: str) -> str:
 
 def _related(path: str, other: str) -> bool:
     return path == other or path.startswith(f"{other}.") or other.startswith(f"{path}.")
+
+
+def _once(findings: list[Diagnostic]) -> list[Diagnostic]:
+    """A choice of sections says the same once for each of them; keep the one that shows what to write."""
+    kept: dict[tuple[str, Span, str], Diagnostic] = {}
+    for found in findings:
+        at = (found.code, found.span, found.message)
+        if at not in kept or found.help.startswith("write"):
+            kept[at] = found
+    return list(kept.values())
 
 
 def _contract(layer: Layer) -> Iterator[Diagnostic]:

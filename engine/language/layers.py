@@ -100,9 +100,7 @@ class _Loader:
             chain = " → ".join(shown(file) for file in (*below[below.index(path) :], path))
             self._add("RCP2201", f"`{text}` extends itself: {chain}", said.span, "take one of the steps out")
         elif not path.is_file():
-            near = (
-                did_you_mean(text.removeprefix(BUILTIN), builtin_names()) if text.startswith(BUILTIN) else ""
-            )
+            near = did_you_mean(text, [BUILTIN + name for name in builtin_names()])
             self._add("RCP2201", f"there is no layer `{text}`", said.span, near or f"looked for {path}")
         elif len(below) >= MAX_LAYERS:
             self._add("RCP1005", f"more than {MAX_LAYERS} layers on each other", said.span)

@@ -30,8 +30,9 @@ def reference() -> str:
 
 def _section(name: str) -> str:
     rows = [word for path, word in WORDS.items() if path.startswith(f"{name}.")]
-    lines = [f"| `{word.path}` | {word.description} | {word.unit} | {word.cache} |" for word in rows]
-    return (
-        f"\n## {name}\n\n{MEANINGS[name]}\n\n| word | meaning | unit | class |\n| --- | --- | --- | --- |\n"
-        + ("\n".join(lines) + "\n")
-    )
+    head = "| word | meaning | values | unit | class |\n| --- | --- | --- | --- | --- |\n"
+    lines = [
+        f"| `{word.path}` | {word.description} | {word.values} | {word.unit} | {word.cache} |\n"
+        for word in rows
+    ]
+    return f"\n## {name}\n\n{MEANINGS[name]}\n\n{head}{''.join(lines)}"

@@ -1,8 +1,8 @@
 """Every word by its dotted path, with what it says about itself: ``WORDS["train.lora.rank"]``."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import get_args
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -19,6 +19,7 @@ class Word:
     description: str
     cache: CacheClass
     unit: str
+    values: str  # what it may be, for people
 
 
 def _sections(field: FieldInfo) -> tuple[type[BaseModel], ...]:
@@ -38,18 +39,34 @@ def _walk(model: type[BaseModel], above: str) -> Iterator[Word]:
             notes = field.json_schema_extra
             if not isinstance(notes, dict) or "x-cache" not in notes:
                 raise TypeError(f"the word {path} has no cache class")
-            yield Word(
-                path, field.description or "", CacheClass(str(notes["x-cache"])), str(notes.get("x-unit", ""))
-            )
+            cache, unit = CacheClass(str(notes["x-cache"])), str(notes.get("x-unit", ""))
+            # what a `kind` means is what its section means, not what one of its branches is
+            about = MEANINGS[above.rstrip(".")] if name == "kind" else MEANINGS[path]
+            yield Word(path, about, cache, unit, _values(field))
+
+
+def _values(field: FieldInfo) -> str:
+    """Say what a word may be: its literals, or its type and limits."""
+    said = field.annotation
+    if get_origin(said) is Literal:
+        return ", ".join(f"`{value}`" for value in get_args(said))
+    plain: dict[Any, str] = {int: "whole number", float: "number", bool: "`true`, `false`", str: "text"}
+    kind = plain.get(said, "map of texts" if get_origin(said) is dict else "list") if said is not None else ""
+    limits = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+    found = [f"{sign} {getattr(part, name)}" for part in field.metadata for name, sign in limits.items()
+             if getattr(part, name, None) is not None]  # fmt: skip
+    return " ".join([kind, *found])
 
 
 def _table() -> dict[str, Word]:
     """Collect all words; branches of a choice may share a word, but not with two cache classes."""
     table: dict[str, Word] = {}
-    for word in _walk(Recipe, ""):
-        if word.path in table and table[word.path].cache is not word.cache:
-            raise TypeError(f"the word {word.path} has two cache classes")
-        table.setdefault(word.path, word)
+    for found in _walk(Recipe, ""):
+        before = table.get(found.path, found)
+        if before.cache is not found.cache:
+            raise TypeError(f"the word {found.path} has two cache classes")
+        same = before.values == found.values
+        table[found.path] = before if same else replace(before, values=f"{before.values}, {found.values}")
     return table
 
 

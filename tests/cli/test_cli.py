@@ -71,7 +71,7 @@ def test_clips_that_are_not_there_stop_plan_and_run_before_anything_is_written(h
     before = sorted(here.rglob("*"))
     done = recipe(verb, "x.yaml", cwd=here)
     assert done.returncode == 1
-    assert "x.yaml:4:37: error[RCP4101]: there is no folder" in done.stderr
+    assert "x.yaml:4:37: error[RCP4101]: the folder" in done.stderr
     assert sorted(here.rglob("*")) == before
 
 

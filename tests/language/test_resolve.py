@@ -91,6 +91,24 @@ def test_a_choice_names_the_branch_that_was_meant(recipe) -> None:
     }  # fmt: skip
 
 
+def test_a_choice_by_its_bare_name_is_shown_how_it_is_written(recipe) -> None:
+    (found,) = findings(recipe(HEADER + BODY + "train: {optimizer: adamw}\n"))
+    assert "write `{kind: adamw, …}`" in found.help
+
+
+def test_a_word_of_another_kind_is_told_which_kind_it_met(recipe) -> None:
+    (found,) = findings(recipe(HEADER + BODY), "data.size={edge: 96}")
+    assert found.message == "`data.size` of kind `exact` has no word `edge`"
+
+
+def test_a_header_that_lacks_something_is_told_what_to_write(recipe) -> None:
+    text = "extends: [builtin:flavours/wan2.1-t2v-micro, builtin:hardware/cpu]\n" + BODY
+    assert {f.help for f in findings(recipe(text))} == {
+        "write `apiVersion: wan-recipe/v1`",
+        "write `kind: recipe`",
+    }
+
+
 def test_what_is_missing_is_named_with_its_meaning(recipe) -> None:
     found = findings(recipe(HEADER))
     assert {f.path for f in found} == {"data.source", "sample.prompts"}
@@ -151,7 +169,7 @@ def test_layers_that_are_not_there_or_go_in_circles_are_located(recipe) -> None:
     found = findings(recipe(text))
     assert [f.code for f in found] == ["RCP2201"] * 3
     assert any("x.yaml → " in f.message and " → " in f.message for f in found)
-    assert any("did you mean `hardware/cpu`?" in f.help for f in found)
+    assert any("did you mean `builtin:hardware/cpu`?" in f.help for f in found)
 
 
 def test_what_a_missing_layer_would_have_said_is_not_reported_as_missing(recipe) -> None:

@@ -24,6 +24,7 @@ from engine.words.data import BesideCaptions, ExactSize, OneCaption
 MEMO, MEMO_VERSION = "clips.json", 1
 WORDS_SUFFIXES = (".txt", ".json", ".jsonl", ".csv", ".md", ".yaml", ".yml", ".parquet")
 _RACY = 2_000_000_000  # ns: a file changed this shortly before it was read may have changed again within its time stamp
+LEFT_OUT = "they are left out"
 _MOST_NAMES = 10  # names that one message lists
 
 
@@ -124,8 +125,9 @@ class Survey:
     def _troubles(self) -> Iterable[Trouble]:
         total, here = len(self.clips), "data.source.path"
         if not self.folder.is_dir():
-            help_ = "a relative path is relative to the file that says it"
-            yield Trouble("RCP4101", here, f"there is no folder {self.folder}", help_)
+            what = "is a file, not a folder" if self.folder.is_file() else "is not there"
+            help_ = "a relative path is relative to the file that says it; `~` has no meaning here"
+            yield Trouble("RCP4101", here, f"the folder {self.folder} {what}", help_)
         elif not self.clips:
             kinds = " ".join(sorted(VIDEO_SUFFIXES | IMAGE_SUFFIXES))
             yield Trouble("RCP4101", here, f"{self.folder} holds no clips", f"clips end in {kinds}")
@@ -135,19 +137,19 @@ class Survey:
                 "RCP4102", here, f"folders cannot be read: {names}", "give yourself the right to read them"
             )
         if broken := [clip for clip in self.clips if clip.seen.broken]:
+            skip = self.spec.bad_files == "skip"
             message = f"{len(broken)} of {total} files cannot be read: {self._names(broken)}"
-            help_ = "mend or move them, or set `data.bad_files: skip`"
-            yield Trouble("RCP4102", here, message, help_, self.spec.bad_files == "skip", "data.bad_files")
+            help_ = LEFT_OUT if skip else "mend or move them, or set `data.bad_files: skip`"
+            yield Trouble("RCP4102", here, message, help_, skip, "data.bad_files")
         if short := [clip for clip in self.clips if clip.bucket is None and not clip.seen.broken]:
+            drop = self.spec.short_clips == "drop"
             message = f"{len(short)} of {total} clips are too short: {self._names(short)}"
-            help_ = "ask for fewer `data.frames`, or set `data.short_clips` to `drop` or `fewer`"
-            yield Trouble(
-                "RCP4104", here, message, help_, self.spec.short_clips == "drop", "data.short_clips"
-            )
+            choices = "ask for fewer `data.frames`, or set `data.short_clips` to `drop` or `fewer`"
+            yield Trouble("RCP4104", here, message, LEFT_OUT if drop else choices, drop, "data.short_clips")
         if silent := [clip for clip in self.clips if clip.bucket is not None and not clip.caption]:
             message = f"{len(silent)} of {total} clips have no caption: {self._names(silent)}"
             help_ = (
-                "write one into a text file of the same name, or set `data.captions: {kind: one, text: …}`"
+                "write a text file of the same name beside each, or set `data.captions: {kind: one, text: …}`"
             )
             yield Trouble("RCP4103", here, message, help_, rule="data.captions")
         if self.clips and not self.kept and not silent:
