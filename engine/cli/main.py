@@ -100,6 +100,7 @@ def run(
 
 def main() -> None:
     """Run the program and turn what can go wrong into words and an exit code."""
+    gc.freeze()  # what was loaded stays: collecting it at the end would cost as much as a plan
     gc.enable()
     try:
         app()
