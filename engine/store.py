@@ -32,9 +32,8 @@ from blake3 import blake3
 from engine.seam import StageError, digest_of
 
 MANIFEST = "manifest.json"
-HASHED_WHEN_FOUND = (
-    8 << 20
-)  # bytes; larger files are checked by size when found, and hashed before they are read
+# bytes; larger files are checked by size when found, and hashed before they are read
+HASHED_WHEN_FOUND = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -123,9 +122,8 @@ class Store:
             yield draft
             self._publish(draft, target, dict(about) | {"seconds": round(time.monotonic() - started, 3)})
         finally:
-            shutil.rmtree(
-                draft, ignore_errors=True
-            )  # what is left of an attempt; nothing where it was published
+            # what is left of an attempt; nothing where it was published
+            shutil.rmtree(draft, ignore_errors=True)
 
     def artifact_folder(self, stage: str, key: str) -> Path:
         """Return where an artifact lies or will lie."""

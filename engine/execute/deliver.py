@@ -15,8 +15,7 @@ from engine.language.resolve import Resolved
 from engine.seam import Part, canonical, digest_of
 from engine.store import FolderPart, write_whole
 from engine.words.data import FolderSource
-from engine.words.table import word_at
-from engine.words.word import CacheClass
+from engine.words.table import is_location
 
 DELIVERED = ("survey/sheet", "export/lora", "sample/videos")  # the parts that people want to have
 
@@ -68,11 +67,6 @@ def deliver(
 
 def provenance(resolved: Resolved) -> dict[str, str]:
     """Return where a file comes from: the complete recipe, without any path of this machine, and the program."""
-    public = {at: leaf.value for at, leaf in leaves(resolved.merged) if not _is_location(at)}
+    public = {at: leaf.value for at, leaf in leaves(resolved.merged) if not is_location(at)}
     recipe = resolved.header | {"extends": []} | nested(public)
     return {"recipe": canonical(recipe).decode(), "engine": f"wan-recipes {VERSION}"}
-
-
-def _is_location(path: str) -> bool:
-    word = word_at(path)
-    return word is not None and word.cache is CacheClass.LOCATION

@@ -1,4 +1,4 @@
-"""Who does the work of a step: a process of its own, or this one.
+"""Who does the work of a step: a process of its own.
 
 The contract is data: an order as JSON, folders, a stream of events, an exit code. A stage in its own process gives
 back all its memory by ending, and nothing that it does can harm the engine.
@@ -57,20 +57,6 @@ class Runner(Protocol):
     def stopping(self) -> bool:
         """Whether someone asked to stop."""
         ...
-
-
-class InThisProcess:
-    """Runs the stage here: for tests, where starting a process for each stage would cost more than the work."""
-
-    def run(self, stage: Stage, order: Order, log: Path, notify: Callable[[Event], None]) -> None:  # noqa: ARG002
-        """See ``Runner``."""
-        work_of(stage)(
-            make_work(stage, order, lambda type_, **said: notify({"type": type_, **said}), lambda: False)
-        )
-
-    def stopping(self) -> bool:
-        """See ``Runner``."""
-        return False
 
 
 class InItsOwnProcess:
@@ -132,9 +118,8 @@ def _judge(stage: Stage, code: int, failure: str, log: Path, *, asked: bool) -> 
     """Turn an exit code into what it means."""
     if code == 0:
         return
-    if code == EXIT_INTERRUPTED or (
-        asked and code < 0
-    ):  # a signal that comes before the stage listens ends it
+    killed_early = asked and code < 0  # a signal that comes before the stage listens ends it
+    if code == EXIT_INTERRUPTED or killed_early:
         raise Interrupted(stage.name)
     if code == EXIT_FAILED:
         raise StageError(failure)

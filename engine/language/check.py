@@ -1,7 +1,7 @@
 """Hold a layer or a complete recipe against its schema and say every difference at its place."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Words
 from functools import cache
 from typing import Any
@@ -53,8 +53,8 @@ def check_layer(layer: Layer, *, header: bool = True) -> tuple[list[Diagnostic],
     return _once(findings), bad
 
 
-def check_complete(merged: Section, excused: frozenset[str]) -> list[Diagnostic]:
-    """Return what a complete recipe lacks, except where a finding of a layer already explains it."""
+def check_complete(merged: Section) -> list[Diagnostic]:
+    """Return what a complete recipe lacks; nothing where the merged values can be typed."""
     findings = []
     for error in _Validator(_sections_only(published("resolved"))).iter_errors(values(merged)):
         at = ".".join(map(str, error.absolute_path))
@@ -71,11 +71,13 @@ def check_complete(merged: Section, excused: frozenset[str]) -> list[Diagnostic]
             findings.append(Diagnostic("RCP2002", _says(error), place(merged, at), at, _about(at)))
             continue
         path = f"{at}.{_missing(error)}".strip(".")
-        if not any(_related(path, known) for known in excused):
-            findings.append(
-                Diagnostic("RCP2003", f"`{path}` is missing", place(merged, at), path, _about(path))
-            )
+        findings.append(Diagnostic("RCP2003", f"`{path}` is missing", place(merged, at), path, _about(path)))
     return findings
+
+
+def explained(found: Diagnostic, bad: Iterable[str]) -> bool:
+    """Whether a word is missing only because what a layer said of it, or around it, could not be used."""
+    return found.code == "RCP2003" and any(_related(found.path, path) for path in bad)
 
 
 def _missing(error: ValidationError) -> str:

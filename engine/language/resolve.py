@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.language.check import check_complete, check_layer
+from engine.language.check import check_complete, check_layer, explained
 from engine.language.diagnostics import Diagnostic, RecipeError, in_order
 from engine.language.layers import Layer, load_layers, override
 from engine.language.merge import Leaf, Origin, Section, leaves, merge, place, values
@@ -16,8 +16,7 @@ from engine.language.nodes import KeyPath, Mapping, Plain, Span, plain, value_sp
 from engine.language.read import read_file
 from engine.language.rules import RULES
 from engine.words.recipe import HEADER_WORDS, Recipe
-from engine.words.table import word_at
-from engine.words.word import CacheClass
+from engine.words.table import is_location
 
 LAYERS = ("base", "flavour", "hardware")  # kinds that others extend, and that do not run
 
@@ -72,11 +71,14 @@ def resolve(path: Path, overrides: Sequence[str] = ()) -> Resolved:
         usable.append(Layer(layer.name, _pruned(layer.node, bad)))
     merged, conflicts = merge(usable, own.node.span)
     findings += conflicts
-    lacks = check_complete(merged, frozenset(excused))
+    lacks = check_complete(merged)
+    typed = not lacks and not conflicts
     if own.kind in LAYERS:
         findings.append(_does_not_run(own))
-    findings += [found for found in lacks if found.code != "RCP2003" or not (hollow or own.kind in LAYERS)]
-    made = Recipe.model_validate(_located(merged)) if not _broken(merged, findings) else None
+    if hollow or own.kind in LAYERS:
+        lacks = [found for found in lacks if found.code != "RCP2003"]
+    findings += [found for found in lacks if not explained(found, excused)]
+    made = Recipe.model_validate(_located(merged)) if typed else None
     if made is not None:
         findings += [found for rule in RULES for found in rule(made, lambda at: place(merged, at))]
     if made is None or any(found.severity == "error" for found in findings):
@@ -121,17 +123,11 @@ def _does_not_run(layer: Layer) -> Diagnostic:
     return Diagnostic("RCP2302", message, span, "kind", "write a recipe that extends it")
 
 
-def _broken(merged: Section, findings: Sequence[Diagnostic]) -> bool:
-    """Whether the merged values cannot be typed: something is missing or of the wrong kind after merging."""
-    return bool(check_complete(merged, frozenset())) or any(found.code == "RCP2202" for found in findings)
-
-
 def _located(merged: Section) -> dict[str, Any]:
     """Return the merged values with every path made absolute from the file that says it."""
     found: dict[str, Any] = values(merged)
     for at, leaf in leaves(merged):
-        word = word_at(at)
-        if word is not None and word.cache is CacheClass.LOCATION and isinstance(leaf.value, str):
+        if is_location(at) and isinstance(leaf.value, str):
             *above, last = at.split(".")
             below = found
             for part in above:

@@ -74,6 +74,12 @@ MEANINGS: dict[str, str] = {}  # of words and of sections, by dotted path
 WORDS: dict[str, Word] = _table()
 
 
+def is_location(path: str) -> bool:
+    """Whether the word at a path says where something lies on this machine."""
+    word = word_at(path)
+    return word is not None and word.cache is CacheClass.LOCATION
+
+
 def word_at(path: str) -> Word | None:
     """Return the word that governs a path: itself, or the map of free names that it lies in."""
     while path:
