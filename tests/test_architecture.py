@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from engine.cli.main import app
+from engine.cli.main import program
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted((ROOT / "engine").rglob("*.py"))
@@ -129,7 +129,7 @@ def test_validate_and_plan_never_load_torch() -> None:
 
 
 def test_the_command_line_is_what_it_was() -> None:
-    group = typer.main.get_command(app)
+    group = typer.main.get_command(program(""))
     options = {name: sorted(option for parameter in command.params for option in parameter.opts if option != "--help")
                for name, command in group.commands.items()}  # fmt: skip
     assert options == {

@@ -4,39 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from engine.language.codes import CODES
 from engine.language.nodes import Span
 
 Severity = Literal["error", "warning"]
-
-CODES: dict[str, str] = {
-    "RCP1001": "The text is not YAML.",
-    "RCP1002": "The same key stands twice in one mapping.",
-    "RCP1003": "YAML that recipes do not use: tags, merge keys, other documents, keys that are not words.",
-    "RCP1004": "A number that recipes do not have: infinite, not a number, or too large.",
-    "RCP1005": "The text is too large, too deep or has too many parts.",
-    "RCP1006": "The file cannot be read.",
-    "RCP2001": "A word that the vocabulary does not have.",
-    "RCP2002": "A value of the wrong kind or out of range.",
-    "RCP2003": "A word that a complete recipe needs is missing.",
-    "RCP2201": "A layer that is extended cannot be found, or extends itself.",
-    "RCP2202": "A mapping meets a value that is not one.",
-    "RCP2301": "A hardware profile sets what is learnt.",
-    "RCP2302": "Only a file of kind `recipe` runs.",
-    "RCP2401": "An override that cannot be read.",
-    "RCP4001": "A frame count that the video codec would cut silently.",
-    "RCP4002": "A width or height that the model cannot tile.",
-    "RCP4003": "A warm-up that never ends.",
-    "RCP4004": "A revision that can change under you.",
-    "RCP4005": "Numbers of the model that do not fit together.",
-    "RCP4006": "A pattern that is not a regular expression.",
-    "RCP4007": "A prompt name that cannot be a file name.",
-    "RCP4008": "A pattern that matches no layer of the model.",
-    "RCP4101": "The folder of clips is not there, or holds no clips.",
-    "RCP4102": "Clips that cannot be used.",
-    "RCP4103": "Clips without captions.",
-    "RCP4104": "Fewer frames than asked.",
-    "RCP4106": "Results that would lie among the clips.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +52,11 @@ class RecipeError(Exception):
     def __init__(self, findings: Iterable[Diagnostic]) -> None:
         self.findings = in_order(findings)
         super().__init__("\n".join(f"{found.span}: {found.message}" for found in self.findings))
+
+    @property
+    def exit_code(self) -> int:
+        """What the program says to its caller: the highest that any of the errors asks for."""
+        return max(CODES[found.code].exit for found in self.findings)
 
 
 def in_order(findings: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:

@@ -1,0 +1,28 @@
+"""``recipe plan``."""
+
+import typer
+
+from engine import pipeline
+from engine.cli.options import (
+    AsFormat,
+    Format,
+    RecipeFile,
+    Sets,
+    StoreFolder,
+    print_findings,
+    print_json,
+    store_folder,
+)
+from engine.cli.show import show_plan
+
+
+def command(
+    recipe: RecipeFile, sets: Sets = None, store: StoreFolder = None, as_format: AsFormat = Format.TEXT
+) -> None:
+    """Show what a run would do, what it would reuse, and why. Changes nothing."""
+    made, _, warnings = pipeline.plan(recipe, sets or (), store_folder(store))
+    if as_format is Format.JSON:
+        print_json(made.as_json() | {"findings": [found.as_json() for found in warnings]})
+    else:
+        print_findings(warnings)
+        typer.echo(show_plan(made))
