@@ -5,45 +5,69 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import UniPCMultistepScheduler, WanPipeline
+from diffusers import FlowMatchEulerDiscreteScheduler, SchedulerMixin, UniPCMultistepScheduler, WanPipeline
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engine.wan.attention import use_kernels
 from engine.wan.load import load_codec, load_transformer
 from engine.wan.text import pad_text
 
 
-def load_pipeline(folder: Path, dtype: torch.dtype, device: torch.device, lora: Path | None) -> WanPipeline:
+def load_pipeline(
+    folder: Path, dtype: torch.dtype, device: torch.device, lora: Path | None, attention: str = "native"
+) -> WanPipeline:
     """Return the stock pipeline without text encoder, with an adapter where one is given.
 
     Args:
         folder: the model in diffusers layout.
         lora: folder of an exported adapter; None for the base model.
+        attention: see ``use_kernels``.
     """
     pipeline = WanPipeline(
         tokenizer=None,
         text_encoder=None,
         vae=load_codec(folder, device),
-        scheduler=UniPCMultistepScheduler.from_pretrained(folder / "scheduler"),
+        scheduler=SAMPLERS["unipc"](1.0),  # until `sample` says which
         transformer=load_transformer(folder, dtype, device),
     )
     if lora is not None:
         pipeline.load_lora_weights(lora)
+    use_kernels(pipeline.transformer, attention, device)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
 
+def _unipc(shift: float) -> SchedulerMixin:
+    return UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=shift)
+
+
+def _euler(shift: float, **levels: bool) -> SchedulerMixin:
+    scheduler = FlowMatchEulerDiscreteScheduler(**levels)
+    # given to the constructor, the shift would be applied to its lowest level twice
+    scheduler.set_shift(shift)
+    return scheduler
+
+
+SAMPLERS: dict[str, Callable[[float], SchedulerMixin]] = {
+    "unipc": _unipc,
+    "euler": _euler,
+    "euler_beta": lambda shift: _euler(shift, use_beta_sigmas=True),
+}
+
+
 def sample(
     pipeline: WanPipeline, prompt_LD: Tensor, negative_LD: Tensor, *, width: int, height: int, frames: int, steps: int,
-    guidance: float, shift: float, seed: int, max_tokens: int, on_step: Callable[[], None] = lambda: None,
+    guidance: float, shift: float, sampler: str, seed: int, max_tokens: int, on_step: Callable[[], None] = lambda: None,
 ) -> NDArray[np.uint8]:  # fmt: skip
-    """Return ``frames_FHWC``, RGB, 0 to 255. The sampler is UniPC on flow sigmas with the given shift.
+    """Return ``frames_FHWC``, RGB, 0 to 255.
 
-    ``on_step`` is called after every denoising step; what it raises ends the sampling.
+    Args:
+        shift: of the sampler's noise levels; those of ``euler_beta`` do not have one.
+        sampler: a name in ``SAMPLERS``.
+        on_step: called after every denoising step; what it raises ends the sampling.
     """
-    pipeline.scheduler = UniPCMultistepScheduler.from_config(
-        pipeline.scheduler.config, prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=shift
-    )
+    pipeline.scheduler = SAMPLERS[sampler](shift)
     device = pipeline.transformer.device
     text = {"prompt_embeds": prompt_LD, "negative_prompt_embeds": negative_LD}
     video = pipeline(

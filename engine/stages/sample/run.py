@@ -9,8 +9,9 @@ from safetensors.torch import load_file
 from engine.clips.write import write_video
 from engine.device import PRECISIONS, choose
 from engine.report.sheet import Row, contact_sheet
-from engine.seam import Interrupted, Work
+from engine.seam import Interrupted, StageError, Work
 from engine.stages.sample.spec import SampleRuntime, SampleSpec
+from engine.wan.attention import NoSuchKernels
 from engine.wan.sampling import load_pipeline
 from engine.wan.sampling import sample as make
 
@@ -20,6 +21,9 @@ def sample(work: Work[SampleSpec, SampleRuntime]) -> None:
 
     The pipeline is the stock one, and the adapter is the exported file read by its stock loader: what is seen here is
     what a user of the file will see.
+
+    Raises:
+        StageError: the kernels of attention are not there.
     """
     spec = work.spec
     device = choose(work.runtime.device, work.runtime.threads)
@@ -32,12 +36,17 @@ def sample(work: Work[SampleSpec, SampleRuntime]) -> None:
     videos: dict[str, dict[str, np.ndarray]] = {name: {} for name in spec.prompts}
     done, total = 0, 2 * len(spec.prompts)
     for when, adapter in (("before", None), ("after", lora)):
-        pipeline = load_pipeline(model, PRECISIONS[spec.precision], device, adapter)
+        try:
+            pipeline = load_pipeline(
+                model, PRECISIONS[spec.precision], device, adapter, work.runtime.attention
+            )
+        except NoSuchKernels as error:
+            raise StageError(f"sample.attention: {error}") from error
         for number, (name, prompt) in enumerate(spec.prompts.items()):
             videos[name][when] = make(
                 pipeline, text[prompt], text[spec.negative], width=spec.width, height=spec.height,
                 frames=spec.frames, steps=spec.steps, guidance=spec.guidance, shift=spec.shift,
-                seed=spec.seed + number, max_tokens=spec.max_tokens, on_step=lambda: _go_on(work),
+                sampler=spec.sampler, seed=spec.seed + number, max_tokens=spec.max_tokens, on_step=lambda: _go_on(work),
             )  # fmt: skip
             done += 1
             work.tell("progress", done=done, total=total, unit="videos", note=f"{name} {when}")
@@ -56,5 +65,5 @@ def _write(folder: Path, videos: dict[str, dict[str, np.ndarray]], spec: SampleS
         for when, frames_FHWC in pair.items():
             write_video(folder / f"{name}-{when}.mp4", frames_FHWC, spec.fps)
     rows = [Row(spec.prompts[name], tuple(pair.items())) for name, pair in videos.items()]
-    note = f"{spec.steps} steps, guidance {spec.guidance:g}, shift {spec.shift:g}, seeds from {spec.seed}"
+    note = f"{spec.steps} steps of {spec.sampler}, guidance {spec.guidance:g}, shift {spec.shift:g}, seeds from {spec.seed}"
     contact_sheet(folder / "contact-sheet.png", "Before and after training", rows, note)

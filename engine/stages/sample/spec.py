@@ -11,6 +11,7 @@ class SampleSpec(Spec):
     width: int = at("sample.width")
     height: int = at("sample.height")
     frames: int = at("sample.frames")
+    sampler: str = at("sample.sampler")
     steps: int = at("sample.steps")
     guidance: float = at("sample.guidance")
     shift: float = at("sample.shift")
@@ -21,8 +22,9 @@ class SampleSpec(Spec):
 
 
 class SampleRuntime(Runtime):
-    """Where sampling works."""
+    """Where and with which kernels sampling works."""
 
+    attention: str = at("sample.attention")
     device: str = at("hardware.device")
     threads: int = at("hardware.threads")
 
@@ -40,7 +42,6 @@ SAMPLE = Stage(
     needs=(
         "fetch_model/transformer",
         "fetch_model/vae",
-        "fetch_model/scheduler",
         "encode_text/prompts",
         "export/lora",
     ),

@@ -19,7 +19,9 @@ from engine.training.loop import train as train_loop
 from engine.training.lora import NoSuchLayers, adapter_state, add_lora, load_adapter_state, trainable
 from engine.training.optimizers import OPTIMIZERS, flatten, restore
 from engine.training.order import Order
+from engine.wan.attention import NoSuchKernels, use_kernels
 from engine.wan.denoise import predict
+from engine.wan.feed_forward import chunk_feed_forward
 from engine.wan.load import load_transformer
 from engine.wan.text import pad_text
 
@@ -30,29 +32,12 @@ def train(work: Training) -> None:
     """Write ``adapter/adapter.safetensors`` and ``log/steps.jsonl``.
 
     Raises:
-        StageError: a target matches no layer, the loss is not finite, or the disk is full.
+        StageError: a target matches no layer, the kernels are not there, the loss is not finite, or the disk is full.
         Interrupted: the state is in a checkpoint.
     """
     spec, runtime = work.spec, work.runtime
     device = choose(runtime.device, runtime.threads)
-    model = load_transformer(
-        work.inputs["fetch_model/transformer"].parent, PRECISIONS[spec.precision], device
-    )
-    lora = spec.lora
-    try:
-        add_lora(
-            model,
-            rank=lora.rank,
-            alpha=lora.alpha,
-            dropout=lora.dropout,
-            targets=lora.targets,
-            seed=spec.seed,
-        )
-    except NoSuchLayers as error:
-        raise StageError(f"train.lora.targets: {error}") from error
-    model.train()
-    if runtime.gradient_checkpointing:
-        model.enable_gradient_checkpointing()
+    model = _adapted_model(work, device)
     work.shared.mkdir(parents=True, exist_ok=True)
     run = _Run(work, model, _optimizer(spec, model), load_samples(work), device)
     start = run.resume()
@@ -73,6 +58,33 @@ def train(work: Training) -> None:
     (work.output / "adapter").mkdir()
     save_file(adapter_state(model), work.output / "adapter" / "adapter.safetensors")
     _write_log(work)
+
+
+def _adapted_model(work: Training, device: torch.device) -> torch.nn.Module:
+    """Load the denoiser, give it its adapter, and let it work as the machine can."""
+    lora, runtime = work.spec.lora, work.runtime
+    model = load_transformer(
+        work.inputs["fetch_model/transformer"].parent, PRECISIONS[work.spec.precision], device
+    )
+    try:
+        add_lora(
+            model,
+            rank=lora.rank,
+            alpha=lora.alpha,
+            dropout=lora.dropout,
+            targets=lora.targets,
+            seed=work.spec.seed,
+        )
+        use_kernels(model, runtime.attention, device)
+    except NoSuchLayers as error:
+        raise StageError(f"train.lora.targets: {error}") from error
+    except NoSuchKernels as error:
+        raise StageError(f"train.attention: {error}") from error
+    model.train()
+    if runtime.gradient_checkpointing:
+        model.enable_gradient_checkpointing()
+        chunk_feed_forward(model, runtime.feed_forward_chunks)
+    return model
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,12 @@
 """Train the adapter."""
 
+import json
 import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from engine.seam import Foresight, Runtime, Spec, Stage, Trouble, View, at
+from engine.seam import Foresight, NotMade, Runtime, Spec, Stage, Trouble, View, at
 from engine.stages.train.layers import adapted, linear_layers, without_match
 from engine.words.model import Transformer
 from engine.words.train import (
@@ -19,6 +22,7 @@ from engine.words.train import (
 )
 
 FLOAT32 = 4  # bytes; adapter and averages are never smaller
+_MOST_BUCKETS = 6  # that one message lists
 
 
 class TrainSpec(Spec):
@@ -44,6 +48,8 @@ class TrainRuntime(Runtime):
 
     micro_batch: int = at("train.micro_batch")
     gradient_checkpointing: bool = at("train.gradient_checkpointing")
+    feed_forward_chunks: int = at("train.feed_forward_chunks")
+    attention: str = at("train.attention")
     checkpoint_every: int = at("train.checkpoints.every")
     checkpoints_kept: int = at("train.checkpoints.keep")
     device: str = at("hardware.device")
@@ -58,21 +64,45 @@ def _progress(spec: TrainSpec, shared: Path) -> int | None:
 
 
 def _foresee(view: View) -> Foresight:
-    """Disk: the adapter, and for each kept checkpoint, and the one being written, the adapter with the optimizer's averages. And idle patterns."""
+    """Disk: the adapter, and for each kept checkpoint, and the one being written, the adapter with the optimizer's averages."""
     spec, kept = view.spec, view.runtime.checkpoints_kept
     layers = linear_layers(spec.transformer)
     names = adapted(layers, spec.lora.targets)
     adapter = sum(sum(layers[name]) for name in names) * spec.lora.rank * FLOAT32
     averages = 2 if isinstance(spec.optimizer, Adamw) else 1
-    troubles = [
-        Trouble("RCP4008", "train.lora.targets", f"{target!r} matches none of {len(layers)} linear layers",
-                f"near: {', '.join(near)}")
-        for target, near in without_match(layers, spec.lora.targets).items()
-    ]  # fmt: skip
     note = f"{len(names)} of {len(layers)} linear layers, {adapter // FLOAT32:,} parameters"
     return Foresight(
-        amount=spec.steps, unit="steps", bytes=adapter * (1 + (kept + 1) * (1 + averages)), troubles=troubles, notes=(note,)
+        amount=spec.steps, unit="steps", bytes=adapter * (1 + (kept + 1) * (1 + averages)),
+        troubles=(*_idle_patterns(spec, layers), *_small_buckets(view)), notes=(note,),
     )  # fmt: skip
+
+
+def _idle_patterns(spec: TrainSpec, layers: Mapping[str, tuple[int, int]]) -> Iterator[Trouble]:
+    for target, near in without_match(layers, spec.lora.targets).items():
+        message = f"{target!r} matches none of {len(layers)} linear layers"
+        yield Trouble("RCP4008", "train.lora.targets", message, f"near: {', '.join(near)}")
+
+
+def _small_buckets(view: View) -> Iterator[Trouble]:
+    """A batch has clips of one shape only: where there are fewer of them than a batch takes, it repeats some."""
+    try:
+        clips = json.loads(view.inputs["survey/clips"].read("clips.json"))
+        said = json.loads(view.inputs["survey/captions"].read("captions.json"))
+    except NotMade:
+        return
+    size, shapes = view.spec.batch_size, {clip["id"]: "x".join(map(str, clip["bucket"])) for clip in clips}
+    buckets = Counter(shapes[sample["clip"]] for sample in said)
+    small = {shape: count for shape, count in sorted(buckets.items()) if count < size}
+    if small:
+        shown = ", ".join(f"{count} at {shape}" for shape, count in list(small.items())[:_MOST_BUCKETS])
+        more = " …" if len(small) > _MOST_BUCKETS else ""
+        yield Trouble(
+            "RCP4107", "train.batch_size",
+            f"{len(small)} of {len(buckets)} buckets have fewer clips than a batch of {size}: {shown}{more}",
+            "a batch is of one shape, so these repeat their clips within one batch and count for more: add clips of that "
+            "shape, set `train.batch_size` to the smallest count, or give all clips one shape with `data.size: {kind: exact, …}`",
+            warning=True, rule="data.size",
+        )  # fmt: skip
 
 
 TRAIN = Stage(
@@ -80,7 +110,13 @@ TRAIN = Stage(
     version=1,
     spec=TrainSpec,
     runtime=TrainRuntime,
-    needs=("fetch_model/transformer", "survey/captions", "encode_text/captions", "encode_video/latents"),
+    needs=(
+        "fetch_model/transformer",
+        "survey/clips",
+        "survey/captions",
+        "encode_text/captions",
+        "encode_video/latents",
+    ),
     entry="engine.stages.train.run:train",
     does="train the adapter",
     foresee=_foresee,

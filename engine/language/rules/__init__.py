@@ -1,0 +1,46 @@
+"""What the schema cannot say: one small function a rule. Each names the place, the reason and the way out.
+
+A rule reads the complete recipe and yields findings; ``at`` gives the place of a word by its dotted path. It may look
+at words, and at the ``kind`` of a choice, but never at classes: what it is given looks like a recipe and is none yet.
+"""
+
+from engine.language.rules.attention import kernels_are_there, sage_does_not_train
+from engine.language.rules.data import area_is_not_a_height, frames_are_whole, size_is_known, sizes_are_tiles
+from engine.language.rules.model import codec_halves_what_it_says, numbers_fit, revisions_are_commits
+from engine.language.rules.rule import Rule
+from engine.language.rules.sampling import (
+    guidance_is_safe,
+    prompts_are_long,
+    prompts_are_names,
+    steps_are_enough,
+)
+from engine.language.rules.training import (
+    chunks_save_memory,
+    patterns_compile,
+    rate_is_moderate,
+    something_is_learnt,
+    strength_is_usual,
+    warm_up_ends,
+)
+
+RULES: tuple[Rule, ...] = (
+    numbers_fit,
+    codec_halves_what_it_says,
+    revisions_are_commits,
+    frames_are_whole,
+    sizes_are_tiles,
+    size_is_known,
+    area_is_not_a_height,
+    prompts_are_names,
+    prompts_are_long,
+    guidance_is_safe,
+    steps_are_enough,
+    warm_up_ends,
+    patterns_compile,
+    something_is_learnt,
+    rate_is_moderate,
+    strength_is_usual,
+    chunks_save_memory,
+    sage_does_not_train,
+    kernels_are_there,
+)
