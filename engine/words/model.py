@@ -1,6 +1,8 @@
 """The section ``model``: which Wan it is, where its weights come from, and its numbers."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from engine.words.word import LABEL, Words, choice, section, word
 
@@ -64,6 +66,17 @@ class Frames(Words):
     offset: int = word("The smallest legal frame count.", unit="frames", ge=1)
 
 
+class Advice(Words):
+    """What is known of sampling the model well: only warnings read it."""
+
+    sizes: list[Annotated[str, Field(pattern=r"^[1-9]\d*x[1-9]\d*$")]] = word(
+        "Sizes that it was trained at, such as `832x480`; empty where none is known.", LABEL
+    )
+    guidance: list[float] = word(
+        "Lowest and highest guidance that is safe; empty where none is known.", LABEL, max_length=2
+    )
+
+
 class Model(Words):
     """Which Wan it is, where its weights come from, and its numbers."""
 
@@ -73,5 +86,6 @@ class Model(Words):
     codec: VideoCodec = section("The video autoencoder.")
     text_encoder: TextEncoder = section("The text encoder.")
     frames: Frames = section("Legal frame counts.")
+    advice: Advice = section("What is known of sampling it well.")
     fps: int = word("Frame rate that the model was trained at.", unit="frames/s", ge=1)
     size_multiple: int = word("Width and height must be multiples of this.", unit="px", ge=1)

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from engine.words.attention import Attention
 from engine.words.word import EXTEND, NUMERICS, RUNTIME, Words, choice, section, word
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -117,6 +118,14 @@ class Train(Words):
     precision: Literal["fp32", "bf16"] = word("Number format of the base model; the adapter is always fp32.")
     gradient_checkpointing: bool = word(
         "Recompute each block in the backward pass, to save memory.", NUMERICS
+    )
+    attention: Attention = word("Kernels that compute attention; `sage` cannot train.", NUMERICS)
+    feed_forward_chunks: int = word(
+        "Parts that the tokens of a block go through its feed-forward network in, each recomputed on its own in the "
+        "backward pass: saves memory where blocks are recomputed; 1 is all at once.",
+        NUMERICS,
+        ge=1,
+        le=64,
     )
     seed: int = word("Seed of order, noise and the new adapter.", ge=0)
     checkpoints: Checkpoints = section("Saving the state of training.")

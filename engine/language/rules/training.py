@@ -1,0 +1,101 @@
+"""Rules about training: settings that learn nothing, too much, or not what was meant."""
+
+import re
+from typing import TYPE_CHECKING
+
+from engine.language.rules.rule import At, Findings, found
+
+if TYPE_CHECKING:
+    from engine.words.recipe import Recipe
+
+HIGHEST_RATE = {"adamw": 1e-3, "lion": 3e-4}
+
+
+def warm_up_ends(recipe: "Recipe", at: At) -> Findings:
+    """A warm-up as long as the run never reaches the learning rate that the recipe asks for."""
+    warmup, steps = recipe.train.schedule.warmup_steps, recipe.train.steps
+    if warmup >= steps:
+        yield found(
+            at, "RCP4003", "train.schedule.warmup_steps",
+            f"the warm-up of {warmup} steps is not over after {steps} steps", "a twentieth of the steps is plenty",
+            because="train.steps",
+        )  # fmt: skip
+
+
+def patterns_compile(recipe: "Recipe", at: At) -> Findings:
+    """A pattern with a slip in it would stop the run after the long caching stages."""
+    for pattern in recipe.train.lora.targets:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            yield found(
+                at, "RCP4006", "train.lora.targets", f"{pattern!r} is not a pattern: {error}",
+                "patterns are regular expressions: write `\\.` for a point and `\\(` for a bracket",
+            )  # fmt: skip
+
+
+def something_is_learnt(recipe: "Recipe", at: At) -> Findings:
+    """An adapter starts at zero and stays there; the run costs what a real one costs."""
+    if recipe.train.learning_rate == 0:
+        yield found(
+            at, "RCP4017", "train.learning_rate", "the learning rate is 0: nothing is learnt",
+            "the adapter would change nothing; 1e-4 is usual", severity="warning",
+        )  # fmt: skip
+
+
+def rate_is_moderate(recipe: "Recipe", at: At) -> Findings:
+    """Too high a rate brings square grids into the samples (quickstart).
+
+    The limits are five times what is usual for a LoRA of Wan: 1e-4 to 2e-4 with AdamW (DiffSynth-Studio and
+    musubi-tuner), 5e-5 with Lion (quickstart; Chen et al., 2023, advise 3 to 10 times less than AdamW). A model with
+    random weights is so small that it wants more.
+    """
+    rate, kind = recipe.train.learning_rate, recipe.train.optimizer.kind
+    if recipe.model.source.kind != "built" and rate > HIGHEST_RATE[kind]:
+        yield found(
+            at, "RCP4018", "train.learning_rate", f"a learning rate of {rate:g} is very high for `{kind}`",
+            f"it breaks the model instead of teaching it; stay below {HIGHEST_RATE[kind]:g}",
+            because="train.optimizer.kind", severity="warning",
+        )  # fmt: skip
+
+
+def strength_is_usual(recipe: "Recipe", at: At) -> Findings:
+    """The adapter is scaled by alpha / rank, which acts like a factor on the learning rate.
+
+    Usual is 1 (diffusers, SimpleTuner, diffusion-pipe) or 2 (Biderman et al., 2024). Recipes that leave alpha at 1 and
+    raise the rank, as musubi-tuner's default does, train at 1/rank and seem to learn nothing.
+    """
+    rank, alpha = recipe.train.lora.rank, recipe.train.lora.alpha
+    if not rank / 8 <= alpha <= 2 * rank:
+        yield found(
+            at, "RCP4019", "train.lora.alpha", f"alpha {alpha:g} at rank {rank} scales the adapter by {alpha / rank:.3g}",
+            f"it is a factor on what is learnt: write {rank}, and change the learning rate instead",
+            because="train.lora.rank", severity="warning",
+        )  # fmt: skip
+
+
+def chunks_save_memory(recipe: "Recipe", at: At) -> Findings:
+    """Chunks save memory only where a block is recomputed: otherwise every chunk is kept for the backward pass.
+
+    And a chunk is made of tokens: there cannot be more chunks than those.
+    """
+    train, path = recipe.train, "train.feed_forward_chunks"
+    chunks = train.feed_forward_chunks
+    if chunks > 1 and not train.gradient_checkpointing:
+        yield found(
+            at, "RCP4016", path, f"{chunks} chunks save nothing without gradient checkpointing",
+            "set `train.gradient_checkpointing: true`, or 1 chunk", because="train.gradient_checkpointing",
+            severity="warning",
+        )  # fmt: skip
+    if chunks > (tokens := _tokens(recipe)):
+        yield found(
+            at, "RCP4016", path, f"{chunks} chunks for {tokens} tokens: only {tokens} can be made",
+            f"write at most {tokens}", because="data.size", severity="warning",
+        )  # fmt: skip
+
+
+def _tokens(recipe: "Recipe") -> int:
+    """Tokens of a whole clip: one latent frame, two by two latents each."""
+    size, side = recipe.data.size, 2 * recipe.model.codec.space_stride
+    pixels = size.width * size.height if size.kind == "exact" else size.edge**2
+    return max(1, pixels // side**2 * ((recipe.data.frames - 1) // recipe.model.codec.time_stride + 1))
