@@ -1,0 +1,117 @@
+"""What people bring from the quickstart and from other trainers, and Wan or this program does not take: and why.
+
+These are not words, so that nothing can be set that nothing reads. But "unknown word" would not tell what is known.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+Refusal = tuple[str, str, str]  # code, message, help
+
+_NOTHING_DELETES = (
+    "no clip is ever deleted or rewritten; `data.bad_files: skip` leaves bad ones out and lists them"
+)
+_OFFLOAD = (
+    "moving the whole model and moving its blocks exclude each other: keep one. Neither is built yet; memory is saved by "
+    "`train.gradient_checkpointing`, a smaller `train.micro_batch` and `train.feed_forward_chunks`"
+)
+_MASKED = "Wan 2.1 must not be trained with it: a mask in pixels does not fit latents in which four frames are one; leave it out"
+_CLIP_SCORE = "CLIP looks at single images and knows no motion: not for video models; compare samples from the same seeds"
+_BOUNDARY = "only the two experts of Wan 2.2 A14B share the noise levels at a boundary; Wan 2.1 has one model for all of them"
+_FOUR_BITS = (
+    "Wan 2.1 is sensitive to quantisation, and 4 bits ruin it; 24 GB hold it in `bf16`, so nothing needs them"
+)
+_IMAGE_TO_VIDEO = (
+    "only text to video is built yet. It will want clips and no single images: an image has no later frame to learn from. "
+    "A LoRA of the text model runs on the image model of the same size"
+)
+_TREAD = "token routing is not built yet; leave it out, all tokens go through all layers"
+
+NAMES: dict[str, tuple[str, str]] = {
+    "masked_loss": ("RCP4201", _MASKED),
+    "masked_loss_probability": ("RCP4201", _MASKED),
+    "mask_path": ("RCP4201", _MASKED),
+    "clip_score": ("RCP4202", _CLIP_SCORE),
+    "evaluation_type": ("RCP4202", _CLIP_SCORE),
+    "enable_model_cpu_offload": ("RCP4207", _OFFLOAD),
+    "enable_group_offload": ("RCP4207", _OFFLOAD),
+    "group_offload_type": ("RCP4207", _OFFLOAD),
+    "group_offload_blocks_per_group": ("RCP4207", _OFFLOAD),
+    "group_offload_use_stream": ("RCP4207", _OFFLOAD),
+    "group_offload_to_disk_path": ("RCP4207", _OFFLOAD),
+    "blocks_to_swap": ("RCP4207", _OFFLOAD),
+    "boundary": ("RCP4208", _BOUNDARY),
+    "boundary_ratio": ("RCP4208", _BOUNDARY),
+    "timestep_boundary": ("RCP4208", _BOUNDARY),
+    "i2v": ("RCP4209", _IMAGE_TO_VIDEO),
+    "is_i2v": ("RCP4209", _IMAGE_TO_VIDEO),
+    "conditioning_image_embeds": ("RCP4209", _IMAGE_TO_VIDEO),
+    "delete_problematic_images": ("RCP4210", _NOTHING_DELETES),
+    "delete_unwanted_images": ("RCP4210", _NOTHING_DELETES),
+}
+"""Words by name, wherever they stand."""
+
+VALUES: tuple[tuple[Callable[[str], bool], str, str], ...] = (
+    (
+        lambda said: any(part in said for part in ("nf4", "int4", "fp4", "4bit", "4-bit")),
+        "RCP4203",
+        _FOUR_BITS,
+    ),
+)
+"""Values of words about number formats, by what they hold."""
+
+TREAD_NAMES = ("tread", "tread_config")
+TREAD_FIRST, TREAD_LAST, TREAD_MOST = 2, -1, 0.5
+TREAD_LAYERS = 30  # of Wan 2.1 1.3B, so that a route to layer 29 is seen to reach the last
+
+
+def refusal(path: str, name: str, value: Any) -> Refusal | None:
+    """Say why a word, or a value of a word, is not taken; None where nothing is known of it.
+
+    Args:
+        path: dotted path of the section that the word stands in.
+        name: the word, known or not.
+        value: what it was set to, as plain data.
+    """
+    where = f"{path}.{name}".strip(".")
+    if name in TREAD_NAMES:
+        return next(_routes(where, value), ("RCP4206", f"`{where}` is not taken", _TREAD))
+    if name in NAMES:
+        code, why = NAMES[name]
+        return code, f"`{where}` is not taken", why
+    if isinstance(value, str) and "precision" in name:
+        for holds, code, why in VALUES:
+            if holds(value.lower()):
+                return code, f"`{where}` cannot be {value}", why
+    return None
+
+
+def _routes(where: str, tread: Any) -> Iterator[Refusal]:
+    """Look at routes as SimpleTuner writes them; a ratio there is the share of tokens that is dropped."""
+    routes = tread.get("routes") if isinstance(tread, dict) else None
+    for number, route in enumerate(routes if isinstance(routes, list) else (), start=1):
+        if not isinstance(route, dict):
+            continue
+        first, last, ratio = (
+            route.get(key) for key in ("start_layer_idx", "end_layer_idx", "selection_ratio")
+        )
+        told = f"route {number} of `{where}`"
+        if _number(first) and 0 <= first < TREAD_FIRST:
+            yield (
+                "RCP4204",
+                f"{told} starts at layer {first}",
+                f"layers 0 and 1 need all tokens: start at 2; and {_TREAD}",
+            )
+        if _number(last) and (last == TREAD_LAST or last >= TREAD_LAYERS - 1):
+            yield (
+                "RCP4204",
+                f"{told} ends at layer {last}",
+                f"the last layer needs all tokens: end at -2; and {_TREAD}",
+            )
+        if _number(ratio) and ratio > TREAD_MOST:
+            more = f"0.5 is already much for Wan 2.1, 0.1 to 0.3 keep the quality; and {_TREAD}"
+            yield "RCP4205", f"{told} drops {ratio:.0%} of the tokens", more
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
