@@ -12,19 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.language.diagnostics import Diagnostic
+from engine.language.files import Access
+from engine.language.overrides import Override
 from engine.language.resolve import LAYERS, Resolved, check_layers, kind_of, resolve
-from engine.plan.compile import compile_plan
-from engine.plan.steps import Plan
-from engine.stages import STAGES
-from engine.store import Store
 
 if TYPE_CHECKING:
     from engine.execute.events import Event
     from engine.execute.run_plan import Outcome
     from engine.execute.runner import Runner
+    from engine.plan.steps import Plan
 
 
-def validate(path: Path, overrides: Sequence[str] = ()) -> tuple[Diagnostic, ...]:
+def validate(path: Path, overrides: Sequence[Override] = ()) -> tuple[Diagnostic, ...]:
     """Check a recipe, or a layer for recipes, and return its warnings.
 
     Raises:
@@ -35,19 +34,26 @@ def validate(path: Path, overrides: Sequence[str] = ()) -> tuple[Diagnostic, ...
     return resolve(path, overrides).warnings
 
 
-def plan(path: Path, overrides: Sequence[str], store: Path) -> tuple[Plan, Resolved, tuple[Diagnostic, ...]]:
+def plan(
+    path: Path, overrides: Sequence[Override], store: Path, access: Access | None = None
+) -> tuple["Plan", Resolved, tuple[Diagnostic, ...]]:
     """Return what would run, what is reused and why. Changes nothing and needs no network.
 
     Raises:
         RecipeError: the recipe is wrong, or what it points at cannot be used.
     """
-    resolved = resolve(path, overrides)
+    # a recipe that is only validated needs no stages, no store and no typed models
+    from engine.plan.compile import compile_plan
+    from engine.stages import STAGES
+    from engine.store import Store
+
+    resolved = resolve(path, overrides, access or Access(store=store))
     made, warnings = compile_plan(resolved, STAGES, Store(store))
     return made, resolved, (*resolved.warnings, *warnings)
 
 
 def run(
-    made: Plan,
+    made: "Plan",
     resolved: Resolved,
     store: Path,
     outputs: Path,
@@ -63,6 +69,7 @@ def run(
     # what executes is not needed to validate and to plan, and would cost them a tenth of their time
     from engine.execute.run_plan import run_plan
     from engine.execute.runner import InItsOwnProcess
+    from engine.store import Store
 
     if runner is not None:
         return run_plan(made, resolved, Store(store), runner, outputs, watch)

@@ -11,6 +11,7 @@ from platformdirs import user_cache_path
 
 from engine.cli.show import show_findings
 from engine.language.diagnostics import Diagnostic
+from engine.language.overrides import Override
 
 EXIT_WRONG, EXIT_MACHINE = 1, 8
 
@@ -27,6 +28,14 @@ Sets = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Set a word, over all layers; may be repeated."),
 ]
+SetsJson = Annotated[
+    list[str] | None,
+    typer.Option("--set-json", metavar="PATH=JSON", help="The same with a value in JSON; after every --set."),
+]
+Unsets = Annotated[
+    list[str] | None,
+    typer.Option("--unset", metavar="PATH", help="Take a word away, last of all; may be repeated."),
+]
 StoreFolder = Annotated[
     Path | None,
     typer.Option(
@@ -34,6 +43,14 @@ StoreFolder = Annotated[
     ),
 ]
 AsFormat = Annotated[Format, typer.Option("--format", help="How to write the result.")]
+
+
+def overrides(
+    sets: list[str] | None, jsons: list[str] | None, unsets: list[str] | None
+) -> tuple[Override, ...]:
+    """Return what the command line says about words, in the order in which it counts."""
+    said = (("--set", sets), ("--set-json", jsons), ("--unset", unsets))
+    return tuple(Override(option, text) for option, texts in said for text in texts or ())
 
 
 def store_folder(said: Path | None) -> Path:

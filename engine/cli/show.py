@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.language.diagnostics import Diagnostic, render
-from engine.language.layers import shown
+from engine.language.files import shown
 from engine.plan.steps import Action, Plan, Step
 
 if TYPE_CHECKING:

@@ -1,14 +1,8 @@
-"""Where the recipes and schemas that come with the program lie: in the wheel, or beside the checkout."""
+"""The layers that come with the program."""
 
 from pathlib import Path
 
-_ENGINE = Path(__file__).resolve().parent.parent
-
-
-def data_folder(name: str) -> Path:
-    """Return the folder ``recipes`` or ``schemas``."""
-    packed = _ENGINE / "_data" / name
-    return packed if packed.is_dir() else _ENGINE.parent / name
+from engine.shipped import data_folder
 
 
 def builtin_file(name: str) -> Path:

@@ -1,39 +1,19 @@
-"""Hold a layer or a complete recipe against its schema and say every difference at its place."""
+"""Hold a layer or a complete recipe against its schema and its contract."""
 
-import json
 from collections.abc import Iterable, Iterator
-from collections.abc import Mapping as Words
-from functools import cache
 from typing import Any
 
-from jsonschema import Draft202012Validator, ValidationError
-from jsonschema.validators import extend
-
-from engine.language.builtin import data_folder
+from engine import VERSION
 from engine.language.diagnostics import Diagnostic
-from engine.language.foreign import FOREIGN
+from engine.language.fits import fits
 from engine.language.layers import Layer
-from engine.language.merge import Section, place, values
-from engine.language.nodes import KeyPath, Span, key_span, leaves, plain, value_span
-from engine.language.suggest import did_you_mean, nearest
-from engine.words.recipe import API_VERSION, HEADER_WORDS
-from engine.words.table import MEANINGS, WORDS, word_at
-from engine.words.word import HOW
-
-# JSON Schema takes 16.0 for an integer and so hides a slip; a recipe's integer is written without a point
-_STRICT = Draft202012Validator.TYPE_CHECKER.redefine(
-    "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
-)
-_Validator = extend(Draft202012Validator, type_checker=_STRICT)  # type: ignore[no-untyped-call]
+from engine.language.merge import Section, values
+from engine.language.nodes import KeyPath, Mapping, leaves, plain, value_span
+from engine.shipped import schema
+from engine.words.classes import HOW
+from engine.words.table import HEADER_WORDS, word_at
 
 Schema = dict[str, Any]
-
-
-@cache
-def published(name: str) -> Schema:
-    """Return a schema as it is published; it is generated from the models, and a test holds the two together."""
-    schema: Schema = json.loads((data_folder("schemas") / "v1" / f"{name}.schema.json").read_text())
-    return schema
 
 
 def check_layer(layer: Layer, *, header: bool = True) -> tuple[list[Diagnostic], list[KeyPath]]:
@@ -43,36 +23,23 @@ def check_layer(layer: Layer, *, header: bool = True) -> tuple[list[Diagnostic],
         layer: the layer.
         header: whether it must carry a header; overrides do not.
     """
-    schema = published("layer") if header else published("layer") | {"required": []}
+    known = schema("layer") if header else schema("layer") | {"required": []}
     findings, bad = list[Diagnostic](), list[KeyPath]()
-    for error in _Validator(schema).iter_errors(plain(layer.node)):
-        for found, path in _explain(error, layer, schema):
-            findings.append(found)
-            bad.append(path)
-    findings += _contract(layer)
-    return _once(findings), bad
+    if not fits(plain(layer.node), known, known):
+        from engine.language.misfits import misfits_of_layer
+
+        findings, bad = misfits_of_layer(layer, known)
+    return [*findings, *_contract(layer), *_program(layer, bad)], bad
 
 
 def check_complete(merged: Section) -> list[Diagnostic]:
     """Return what a complete recipe lacks; nothing where the merged values can be typed."""
-    findings = []
-    for error in _Validator(_sections_only(published("resolved"))).iter_errors(values(merged)):
-        at = ".".join(map(str, error.absolute_path))
-        if error.validator == "additionalProperties":
-            known = _given(error.schema)["properties"]
-            kind = _given(error.instance).get("kind", "")
-            findings += [
-                Diagnostic("RCP2001", f"`{at}` of kind `{kind}` has no word `{name}`", place(merged, f"{at}.{name}"),
-                           f"{at}.{name}", f"known here: {', '.join(known)}")
-                for name in sorted(set(_given(error.instance)) - set(known))
-            ]  # fmt: skip
-            continue
-        if error.validator != "required":
-            findings.append(Diagnostic("RCP2002", _says(error), place(merged, at), at, _about(at)))
-            continue
-        path = f"{at}.{_missing(error)}".strip(".")
-        findings.append(Diagnostic("RCP2003", f"`{path}` is missing", place(merged, at), path, _about(path)))
-    return findings
+    known = sections_only(schema("resolved"))
+    if fits(values(merged), known, known):
+        return []
+    from engine.language.misfits import misfits_of_recipe
+
+    return misfits_of_recipe(merged, known)
 
 
 def explained(found: Diagnostic, bad: Iterable[str]) -> bool:
@@ -80,128 +47,15 @@ def explained(found: Diagnostic, bad: Iterable[str]) -> bool:
     return found.code == "RCP2003" and any(_related(found.path, path) for path in bad)
 
 
-def _missing(error: ValidationError) -> str:
-    """Return the word that a ``required`` error is about; the library says it only in its message."""
-    return str(next(name for name in _given(error.validator_value) if error.message.startswith(f"{name!r} ")))
-
-
-def _given(value: Any) -> Any:
-    """Pass on what the library types as perhaps unset; an error that came from a schema always has it."""
-    return value
-
-
-def _sections_only(schema: Schema) -> Schema:
-    words = {name: word for name, word in schema["properties"].items() if name not in HEADER_WORDS}
-    required = [name for name in schema["required"] if name not in HEADER_WORDS]
-    return schema | {"properties": words, "required": required}
-
-
-def _explain(error: ValidationError, layer: Layer, schema: Schema) -> Iterator[tuple[Diagnostic, KeyPath]]:
-    path: KeyPath = tuple(error.absolute_path)
-    at = ".".join(map(str, path))
-    if error.validator == "additionalProperties":
-        known = _given(error.schema)["properties"]
-        for name in sorted(set(_given(error.instance)) - set(known)):
-            below = (*path, name)
-            where = f" under `{at}`" if at else ""
-            message, span = f"unknown word `{name}`{where}", key_span(layer.node, below)
-            yield (
-                Diagnostic("RCP2001", message, span, f"{at}.{name}".strip("."), _unknown(name, at, known)),
-                below,
-            )
-    elif error.validator == "required":
-        name = _missing(error)
-        about = FORMS.get(name, schema["properties"].get(name, {}).get("description", ""))
-        yield (
-            Diagnostic("RCP2003", f"`{name}` is missing", value_span(layer.node, path), name, about),
-            (*path, name),
-        )
-    else:
-        help_ = _as_kind(error) or _about(at)
-        yield Diagnostic("RCP2002", _says(error), value_span(layer.node, path), at, help_), path
-
-
-def _as_kind(error: ValidationError) -> str:
-    """Where a choice was given by its bare name, show how it is written."""
-    kinds = _given(error.schema).get("properties", {}).get("kind", {}).get("enum", [])
-    value = _given(error.instance)
-    return f"write `{{kind: {value}, …}}`" if isinstance(value, str) and value in kinds else ""
-
-
-def _says(error: ValidationError) -> str:
-    """Say in words what is wrong with a value."""
-    where = ".".join(map(str, error.absolute_path)) or "the file"
-    value, limit = _given(error.instance), _given(error.validator_value)
-    shown = f"{value!r}" if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    shown = shown if len(shown) <= 60 else shown[:57] + "…"
-    match error.validator:
-        case "type":
-            return f"`{where}` is {shown}, not {_KINDS.get(str(limit), str(limit))}"
-        case "enum" | "const":
-            known = limit if isinstance(limit, list) else [limit]
-            near = did_you_mean(value, known) if isinstance(value, str) else ""
-            return f"`{where}` is {shown}, not one of {', '.join(map(str, known))}" + (
-                f"; {near}" if near else ""
-            )
-        case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum":
-            return f"`{where}` is {shown}; it must be {_LIMITS[error.validator]} {limit}"
-        case "minLength" | "minItems" | "minProperties":
-            return (
-                f"`{where}` is empty"
-                if not value
-                else f"`{where}` has too few parts ({shown}): at least {limit}"
-            )
-        case _:
-            return f"`{where}`: {error.message}"
-
-
-_KINDS = {
-    "integer": "a whole number", "number": "a number", "string": "a text (quote it)", "boolean": "true or false",
-    "array": "a list", "object": "a section", "null": "null",
-}  # fmt: skip
-FORMS = {"apiVersion": f"write `apiVersion: {API_VERSION}`", "kind": "write `kind: recipe`"}
-_LIMITS = {
-    "minimum": "at least",
-    "maximum": "at most",
-    "exclusiveMinimum": "more than",
-    "exclusiveMaximum": "below",
-}
-
-
-def _unknown(name: str, at: str, siblings: Words[str, Any]) -> str:
-    """Suggest a sibling, or say where a word of that name belongs."""
-    if name in FOREIGN:
-        return f"here it is called `{FOREIGN[name]}`"
-    if near := nearest(name, siblings):
-        return f"did you mean `{near}`?"
-    elsewhere = [path for path in WORDS if path.rpartition(".")[2] == name]
-    if elsewhere:
-        return f"`{name}` belongs under `{elsewhere[0].rpartition('.')[0]}`"
-    known = ", ".join(siblings)
-    return (
-        f"known here: {known}"
-        if len(known) < 160
-        else f"see the words under `{at or 'a recipe'}` in docs/reference.md"
-    )
-
-
-def _about(path: str) -> str:
-    word = word_at(path)
-    return word.description if word else MEANINGS.get(path, "")
+def sections_only(whole: Schema) -> Schema:
+    """Return a schema without the words of the header: what is merged has none."""
+    words = {name: word for name, word in whole["properties"].items() if name not in HEADER_WORDS}
+    required = [name for name in whole["required"] if name not in HEADER_WORDS]
+    return whole | {"properties": words, "required": required}
 
 
 def _related(path: str, other: str) -> bool:
     return path == other or path.startswith(f"{other}.") or other.startswith(f"{path}.")
-
-
-def _once(findings: list[Diagnostic]) -> list[Diagnostic]:
-    """A choice of sections says the same once for each of them; keep the one that shows what to write."""
-    kept: dict[tuple[str, Span, str], Diagnostic] = {}
-    for found in findings:
-        at = (found.code, found.span, found.message)
-        if at not in kept or found.help.startswith("write"):
-            kept[at] = found
-    return list(kept.values())
 
 
 def _contract(layer: Layer) -> Iterator[Diagnostic]:
@@ -215,3 +69,23 @@ def _contract(layer: Layer) -> Iterator[Diagnostic]:
                 "RCP2301", f"a hardware profile may not set `{word.path}`", entry.key_span, word.path,
                 f"`{word.path}` decides what is made ({word.cache}); set it in the recipe or the flavour",
             )  # fmt: skip
+
+
+def _program(layer: Layer, bad: list[KeyPath]) -> Iterator[Diagnostic]:
+    """A file may ask for a version of the program."""
+    asked = layer.node.get("requires")
+    if asked is None or not isinstance(asked.value, Mapping) or any(path[0] == "requires" for path in bad):
+        return
+    # only files that ask pay for reading what they ask for
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    span, said = value_span(layer.node, ("requires", "engine")), str(plain(asked.value.entries[0].value))
+    try:
+        if VERSION not in SpecifierSet(said):
+            message = f"{layer.name} needs the program at {said}; this is {VERSION}"
+            yield Diagnostic(
+                "RCP2304", message, span, "requires.engine", "install another version, or another file"
+            )
+    except InvalidSpecifier:
+        yield Diagnostic("RCP2002", f"`requires.engine` is {said!r}, not a range of versions", span,
+                         "requires.engine", "such as `>=0.1`")  # fmt: skip

@@ -1,32 +1,35 @@
 """A recipe file and the files that it extends, in the order in which they are laid on each other.
 
 Parents come before the file, left to right, each with its own parents first; a file that is reached twice is laid
-once, where it was first reached. ``builtin:NAME`` is a file that comes with the program; anything else is a path,
-relative to the file that says it.
+once, where it was first reached. What a name of a layer means is said in ``files.py``.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.language.builtin import builtin_file, builtin_names
-from engine.language.diagnostics import Diagnostic
-from engine.language.nodes import Entry, Items, Mapping, Node, Scalar, Source, Span, plain
-from engine.language.read import read_file, read_text
+from engine.language.address import Refused
+from engine.language.builtin import builtin_names
+from engine.language.diagnostics import Diagnostic, RecipeError
+from engine.language.files import BUILTIN, OFFLINE, Access, Files, Place, name_of, shown
+from engine.language.fragments import inclusions, piece
+from engine.language.nodes import Items, Mapping, Scalar, Span, plain
 from engine.language.suggest import did_you_mean
-from engine.words.recipe import HEADER_WORDS
 
-BUILTIN = "builtin:"
 MAX_LAYERS = 64
-LONGEST = 200  # characters of a path that is looked for
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One file, or one override, that a recipe is made of."""
+    """One file, or one override, that a recipe is made of.
+
+    Attributes:
+        built_on: names of the layers that it extends, and of those that they extend.
+    """
 
     name: str
     node: Mapping
+    built_on: frozenset[str] = frozenset()
 
     @property
     def kind(self) -> str:
@@ -36,111 +39,96 @@ class Layer:
         return said if isinstance(said, str) else ""
 
 
-def load_layers(path: Path) -> tuple[list[Layer], list[Diagnostic]]:
+def load_layers(path: Path, access: Access = OFFLINE) -> tuple[list[Layer], list[Diagnostic]]:
     """Return the layers of a recipe, lowest first, and what was wrong with reading them."""
-    loader = _Loader()
+    loader = _Loader(Files(path.resolve(), access))
     loader.load(path.resolve(), shown(path), ())
     return loader.layers, loader.findings
 
 
-def override(text: str, number: int) -> tuple[Layer | None, list[Diagnostic]]:
-    """Read one ``--set path=value`` as a layer; the value is YAML."""
-    name = f"--set #{number}"
-    source = Source(name, text, Path.cwd())
-    keys, equals, value = text.partition("=")
-    whole = Span(source, 1, 1, len(text) + 1)
-    if not equals or not all(keys.split(".")):
-        return None, [
-            Diagnostic("RCP2401", f"`{text}` is not path=value", whole, help="such as train.steps=400")
-        ]
-    if keys.partition(".")[0] in HEADER_WORDS:
-        help_ = "the header says what a file is; set it in the file"
-        return None, [Diagnostic("RCP2401", f"`{keys}` cannot be set from outside", whole, help=help_)]
-    # the value is read behind spaces as wide as its path, so that a finding's caret stands under it
-    node, findings = read_text(Source(name, " " * (len(keys) + 1) + value, Path.cwd()))
-    if node is None or findings:
-        return None, [Diagnostic("RCP2401", found.message, _in(found.span, source)) for found in findings]
-    node = _moved(node, source)
-    for key in reversed(keys.split(".")):
-        start = text.index(key)
-        node = Mapping((Entry(key, Span(source, 1, start + 1, start + len(key) + 1), node),), whole)
-    assert isinstance(node, Mapping), "a path has at least one key"
-    return Layer(name, node), []
-
-
-def shown(path: Path) -> str:
-    """Return a path as people like to read it: relative where it lies below this folder."""
-    full = path.resolve()
-    return str(full.relative_to(Path.cwd())) if full.is_relative_to(Path.cwd()) else str(path)
-
-
 class _Loader:
-    def __init__(self) -> None:
+    def __init__(self, files: Files) -> None:
+        self.files = files
         self.layers: list[Layer] = []
         self.findings: list[Diagnostic] = []
-        self.done: set[Path] = set()
+        self.done: dict[Place, frozenset[str]] = {}  # names of a file and of all that it is built on
 
-    def load(self, path: Path, name: str, below: tuple[Path, ...]) -> None:
-        node, findings = read_file(path, name)
+    def load(self, place: Place, name: str, below: tuple[Place, ...]) -> None:
+        node, findings = self.files.read(place, name)
         self.findings += findings
-        self.done.add(path)
+        self.done[place] = frozenset([name])
         if node is None:
             return
         if not isinstance(node, Mapping):
             self._add("RCP2002", "a recipe file is a mapping of words to values", node.span)
             return
-        for parent in _parents(node):
-            self._parent(parent, (*below, path))
-        self.layers.append(Layer(name, node))
+        built_on = frozenset[str]().union(*(self._parent(said, (*below, place)) for said in parents(node)))
+        for at, said in inclusions(node):
+            self._fragment(at, said, (*below, place))
+        self.done[place] |= built_on
+        self.layers.append(Layer(name, node, built_on))
 
-    def _parent(self, said: Scalar, below: tuple[Path, ...]) -> None:
-        text = str(said.value)
-        path = _located(text, said.span)
-        if path in below:
-            chain = " → ".join(shown(file) for file in (*below[below.index(path) :], path))
+    def _fragment(self, at: tuple[str, ...], said: Scalar, below: tuple[Place, ...]) -> None:
+        """Lay a fragment right below the file that includes it."""
+        place = self._found(said, below)
+        if place is None:
+            return
+        if isinstance(place, Path) and not place.is_file():
+            self._add("RCP2207", f"there is no fragment `{said.value}`", said.span, f"looked for {place}")
+            return
+        node, findings = self.files.read(place, name_of(place, str(said.value)))
+        self.findings += findings
+        if isinstance(node, Mapping):
+            taken, findings = piece(node, at, said)
+            self.findings += findings
+            self.layers += [Layer(node.span.source.name, taken)] if taken else []
+
+    def _parent(self, said: Scalar, below: tuple[Place, ...]) -> frozenset[str]:
+        """Load a layer that another extends; returns the names of all that it brings."""
+        text, place = str(said.value), self._found(said, below)
+        if place is None:
+            return frozenset()
+        if place in below:
+            steps = (*below[below.index(place) :], place)
+            chain = " → ".join(name_of(step, "") for step in steps)
             self._add("RCP2201", f"`{text}` extends itself: {chain}", said.span, "take one of the steps out")
-        elif not path.is_file():
+        elif isinstance(place, Path) and not place.is_file():
             near = did_you_mean(text, [BUILTIN + name for name in builtin_names()])
-            self._add("RCP2201", f"there is no layer `{text}`", said.span, near or f"looked for {path}")
-        elif len(below) >= MAX_LAYERS:
-            self._add("RCP1005", f"more than {MAX_LAYERS} layers on each other", said.span)
-        elif path not in self.done:
-            self.load(path, text if text.startswith(BUILTIN) else shown(path), below)
+            self._add("RCP2201", f"there is no layer `{text}`", said.span, near or f"looked for {place}")
+        elif place not in self.done and len(self.done) >= MAX_LAYERS:
+            self._add("RCP1005", f"more than {MAX_LAYERS} layers", said.span)
+        elif place not in self.done:
+            self.load(place, name_of(place, text), below)
+        return self.done.get(place, frozenset())
+
+    def _found(self, said: Scalar, below: tuple[Place, ...]) -> Place | None:
+        """Return what a name means; None, with a finding, where it is not read."""
+        try:
+            return self.files.find(said, below)
+        except Refused as no:
+            # a password in an address is said once, and that was when the text was read
+            if not any(found.code == "RCP5201" and _holds(said.span, found.span) for found in self.findings):
+                self._add(no.code, no.message, said.span, no.help)
+        except RecipeError as error:
+            self.findings += error.findings
+        return None
 
     def _add(self, code: str, message: str, span: Span, help_: str = "") -> None:
         self.findings.append(Diagnostic(code, message, span, path="extends", help=help_))
 
 
-def _parents(node: Mapping) -> Sequence[Scalar]:
-    """The names under ``extends``; values of another kind are left to the schema's findings."""
+def parents(node: Mapping) -> Sequence[Scalar]:
+    """Return the names under ``extends``; values of another kind are left to the schema's findings."""
     entry = node.get("extends")
     if entry is None or not isinstance(entry.value, Items):
         return ()
     return [item for item in entry.value.items if isinstance(item, Scalar) and isinstance(item.value, str)]
 
 
-def _located(text: str, span: Span) -> Path:
-    if text.startswith(BUILTIN):
-        return builtin_file(text.removeprefix(BUILTIN)).resolve()
-    # a name that no file can have is one that is not there
-    return (span.source.folder / text[:LONGEST].replace("\0", "")).resolve()
-
-
-def _in(span: Span, source: Source) -> Span:
-    return Span(source, span.line, span.column, span.end)
-
-
-def _moved(node: Node, source: Source) -> Node:
-    """Give a tree that was read from a padded copy the text that the person typed."""
-    span = _in(node.span, source)
-    match node:
-        case Scalar(value):
-            return Scalar(value, span)
-        case Items(items):
-            return Items(tuple(_moved(item, source) for item in items), span)
-        case Mapping(entries):
-            moved = (
-                Entry(entry.key, _in(entry.key_span, source), _moved(entry.value, source))
-                for entry in entries
-            )
-            return Mapping(tuple(moved), span)
+def _holds(outer: Span, inner: Span) -> bool:
+    return (
+        outer.source == inner.source
+        and outer.line == inner.line
+        and outer.column <= inner.column
+        and inner.end <= outer.end
+    )

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable
 
-from rapidfuzz import fuzz, process
-
 CLOSE_ENOUGH = (
     72  # of 100; below that a hint misleads more often than it helps (tests/language/test_suggest.py)
 )
@@ -11,6 +9,8 @@ CLOSE_ENOUGH = (
 
 def nearest(said: str, known: Iterable[str]) -> str | None:
     """Return the known name that is nearest to what was said, where one is near."""
+    from rapidfuzz import fuzz, process
+
     found = process.extractOne(said, list(known), scorer=fuzz.ratio, score_cutoff=CLOSE_ENOUGH)
     return found[0] if found else None
 

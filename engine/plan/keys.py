@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from engine.seam import Spec, Stage, digest_of
+from engine.words.classes import CacheClass
 from engine.words.recipe import Recipe
 from engine.words.table import word_at
-from engine.words.word import CacheClass
 
 M = TypeVar("M", bound=BaseModel)
 

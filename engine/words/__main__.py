@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from engine.words.reference import reference
-from engine.words.schema import published
+from engine.words.schema import published, resolved_schema
+from engine.words.table import vocabulary
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -11,7 +12,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 def generated() -> dict[Path, str]:
     """Return every generated file of the checkout with its text."""
     files = {_ROOT / "schemas" / "v1" / name: text for name, text in published().items()}
-    return files | {_ROOT / "docs" / "reference.md": reference()}
+    return files | {_ROOT / "docs" / "reference.md": reference(vocabulary(resolved_schema()))}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """A recipe from end to end: its header and its sections."""
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from engine.words.data import Data
 from engine.words.hardware import Hardware
@@ -11,7 +11,14 @@ from engine.words.word import LABEL, Words, section, word
 
 API_VERSION = "wan-recipe/v1"
 
-Kind = Literal["base", "flavour", "hardware", "recipe"]
+Kind = Literal["base", "flavour", "hardware", "fragment", "recipe"]
+KINDS: tuple[str, ...] = get_args(Kind)
+
+
+class Requires(Words):
+    """What a file needs of the program that reads it."""
+
+    engine: str = word("Versions of the program, such as `>=0.2`.", LABEL, pattern=r"^[0-9<>=!~., ]+$")
 
 
 class Header(Words):
@@ -22,6 +29,7 @@ class Header(Words):
     extends: list[str] = word(
         "Layers that this file completes, later ones winning: `builtin:NAME` or a path.", LABEL
     )
+    requires: Requires = section("What this file needs of the program.")
     title: str = word("One line for people.", LABEL)
     description: str = word("More for people.", LABEL)
     tags: list[str] = word("Keywords for people.", LABEL)
@@ -36,7 +44,3 @@ class Recipe(Words):
     train: Train = section("What is learnt, how long, and how fast.")
     sample: Sample = section("The videos that show what was learnt.")
     hardware: Hardware = section("The machine.")
-
-
-HEADER_WORDS = tuple(Header.model_fields)
-SECTIONS = tuple(Recipe.model_fields)

@@ -1,7 +1,8 @@
 """JSON Schemas (2020-12) of the vocabulary, generated from the models.
 
 Two are published. ``resolved`` describes a complete recipe. ``layer`` describes one file: every section and word
-is optional, because the layers that the file extends may say it. Both refuse unknown words.
+is optional, because the layers that the file extends may say it, and instead of a value it may say what to do with
+the one below it (``$append``, ``$unset`` …), or where to take it from (``${path}``). Both refuse unknown words.
 
 A choice between sections is written as ``if kind is … then …``, never as ``oneOf``, so that a validator names the
 branch that the author meant instead of guessing.
@@ -11,8 +12,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from engine.words.recipe import Header, Recipe
-from engine.words.word import HOW
+from engine.words.classes import HOW
+from engine.words.recipe import KINDS, Header, Recipe
 
 Schema = dict[str, Any]
 
@@ -37,13 +38,13 @@ def published() -> dict[str, str]:
 
 def _document(header: Schema, recipe: Schema, *, complete: bool) -> Schema:
     """Join header and sections into one schema and bring it into the house form."""
-    definitions = {name: _tidy(made, complete=complete) for name, made in recipe["$defs"].items()}
-    for made in definitions.values():
-        made["properties"] = {
-            name: _tidy_word(word, definitions, complete=complete)
-            for name, word in made["properties"].items()
-        }
+    definitions = {
+        name: _section(made, recipe["$defs"], complete=complete) for name, made in recipe["$defs"].items()
+    }
+    definitions |= {name: _section(made, {}, complete=True) for name, made in header["$defs"].items()}
     words = header["properties"] | recipe["properties"]
+    if not complete:
+        definitions |= {"Directive": DIRECTIVE, "Instead": INSTEAD, "Otherwise": OTHERWISE}
     return {
         "$schema": DIALECT,
         "title": "A complete Wan recipe" if complete else "One layer of a Wan recipe",
@@ -51,52 +52,102 @@ def _document(header: Schema, recipe: Schema, *, complete: bool) -> Schema:
         "additionalProperties": False,
         "required": ["apiVersion", "kind", *(recipe["required"] if complete else [])],
         "properties": {
-            name: _tidy_word(word, definitions, complete=complete) for name, word in words.items()
+            name: _tidy_word(word, definitions, complete=complete or name in header["properties"])
+            for name, word in words.items()
         },
+        "patternProperties": {"^x-": {}},
         "$defs": definitions,
     }
 
 
+# what a layer may say in place of a value; `x-merge` of the word says what happens where it says a value
+DIRECTIVE: Schema = {
+    "type": "object",
+    "minProperties": 1,
+    "additionalProperties": False,
+    "properties": {
+        "$append": {"type": "array", "minItems": 1, "description": "Put these behind the list below."},
+        "$prepend": {"type": "array", "minItems": 1, "description": "Put these before the list below."},
+        "$remove": {"type": "array", "minItems": 1, "description": "Take these out of the list below."},
+        "$replace": {"description": "Put this in place of whatever stands below."},
+        "$unset": {"const": True, "description": "Take the word away, so that nobody has said it."},
+        "$required": {
+            "type": "string",
+            "description": "Someone above must say this word; the text says why.",
+        },
+        "$include": {
+            "type": "string",
+            "minLength": 1,
+            "description": "Take what a fragment says at this place.",
+        },
+    },
+}
+# what a layer may say beside the words of a section
+IN_A_SECTION: Schema = {
+    name: DIRECTIVE["properties"][name] for name in ("$replace", "$unset", "$required", "$include")
+}
+INSTEAD: Schema = {
+    "anyOf": [
+        {"type": "string", "pattern": r"\$\{"},
+        {"type": "object", "minProperties": 1, "propertyNames": {"pattern": r"^\$"}},
+    ]
+}
+OTHERWISE: Schema = {"if": {"type": "object"}, "then": {"$ref": "#/$defs/Directive"}}
+
+
+def _section(made: Schema, definitions: Mapping[str, Schema], *, complete: bool) -> Schema:
+    words = {
+        name: _tidy_word(word, definitions, complete=complete) for name, word in made["properties"].items()
+    }
+    return _tidy(made | {"properties": words}, complete=complete)
+
+
 def _tidy(section: Schema, *, complete: bool) -> Schema:
-    """Drop generated titles; in a layer nothing is required."""
-    dropped = {"title"} if complete else {"title", "required"}
-    return {key: value for key, value in section.items() if key not in dropped}
+    """Drop generated titles; in a layer nothing is required, and directives may stand among the words."""
+    kept = {key: value for key, value in section.items() if key != "title"}
+    if complete:
+        return kept
+    del kept["required"]
+    return kept | {"properties": kept["properties"] | IN_A_SECTION}
 
 
 def _tidy_word(word: Schema, definitions: Mapping[str, Schema], *, complete: bool) -> Schema:
     kept = {key: value for key, value in word.items() if key not in {"title", "discriminator", "oneOf"}}
-    layers = _layers(word)
-    if layers:
-        kept["x-layer"] = layers
+    if "x-cache" in word:
+        kept |= {"x-layer": _layers(word), "x-merge": "merge" if word.get("type") == "object" else "replace"}
     if "discriminator" in word:
-        kept |= _choice(word["discriminator"]["mapping"], definitions, complete=complete)
-    return kept
+        return (
+            kept
+            | {"x-merge": "by kind"}
+            | _choice(word["discriminator"]["mapping"], definitions, complete=complete)
+        )
+    if complete or "x-cache" not in word:
+        return kept
+    notes = {key: kept.pop(key) for key in list(kept) if key.startswith("x-") or key == "description"}
+    return notes | {"if": {"$ref": "#/$defs/Instead"}, "then": {"$ref": "#/$defs/Otherwise"}, "else": kept}
 
 
 def _layers(word: Schema) -> list[str]:
     """Which kinds of file may set a word: a hardware profile says how, never what."""
-    if "x-cache" not in word:
-        return []
-    return (
-        ["base", "flavour", "hardware", "recipe"] if word["x-cache"] in HOW else ["base", "flavour", "recipe"]
-    )
+    every = list(KINDS)
+    return every if word["x-cache"] in HOW else [kind for kind in every if kind != "hardware"]
 
 
-def _choice(branches: Mapping[str, str], definitions: Mapping[str, Schema], *, complete: bool) -> Schema:
+def _choice(mapping: Mapping[str, str], definitions: Mapping[str, Schema], *, complete: bool) -> Schema:
     """Turn ``kind → section`` into conditions."""
     when = [
         {"if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]}, "then": {"$ref": target}}
-        for kind, target in branches.items()
+        for kind, target in mapping.items()
     ]
-    made: Schema = {"type": "object", "properties": {"kind": {"enum": list(branches)}}, "allOf": when}
+    made: Schema = {"type": "object", "properties": {"kind": {"enum": list(mapping)}}, "allOf": when}
     if complete:
         return made | {"required": ["kind"]}
-    return made | {"if": {"not": {"required": ["kind"]}}, "then": _any_branch(branches, definitions)}
+    return made | {"if": {"not": {"required": ["kind"]}}, "then": _any_branch(mapping, definitions)}
 
 
-def _any_branch(branches: Mapping[str, str], definitions: Mapping[str, Schema]) -> Schema:
+def _any_branch(mapping: Mapping[str, str], definitions: Mapping[str, Schema]) -> Schema:
     """In a layer that does not say ``kind``, the words of every branch are possible."""
-    words: Schema = {}
-    for target in branches.values():
+    words: Schema = dict(IN_A_SECTION)
+    for target in mapping.values():
         words |= definitions[target.removeprefix("#/$defs/")]["properties"]
     return {"properties": {name: {} for name in words}, "additionalProperties": False}

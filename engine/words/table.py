@@ -1,77 +1,112 @@
-"""Every word by its dotted path, with what it says about itself: ``WORDS["train.lora.rank"]``."""
+"""Every word by its dotted path, with what it says about itself: ``WORDS["train.lora.rank"]``.
+
+Read from the published schema and not from the models, because building the models would cost `recipe validate`
+half of its time.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
+from engine.shipped import schema
+from engine.words.classes import CacheClass
 
-from engine.words.recipe import Recipe
-from engine.words.word import CacheClass
+Schema = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word of the vocabulary."""
+    """One word of the vocabulary.
+
+    Attributes:
+        values: what it may be, for people.
+        merge: how a layer's value meets the one below it: ``replace`` or ``merge``.
+    """
 
     path: str
     description: str
     cache: CacheClass
     unit: str
-    values: str  # what it may be, for people
+    values: str
+    merge: str
 
 
-def _sections(field: FieldInfo) -> tuple[type[BaseModel], ...]:
-    """The models that a field's value may be: none for a plain word, several for a choice."""
-    kinds = get_args(field.annotation) or (field.annotation,)
-    return tuple(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel))
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """All words, and what words and sections mean, by dotted path."""
+
+    words: dict[str, Word]
+    meanings: dict[str, str]
 
 
-def _walk(model: type[BaseModel], above: str) -> Iterator[Word]:
-    for name, field in model.model_fields.items():
-        path = f"{above}{name}"
-        MEANINGS[path] = field.description or ""
-        sections = _sections(field)
-        for section in sections:
-            yield from _walk(section, f"{path}.")
-        if not sections:
-            notes = field.json_schema_extra
-            if not isinstance(notes, dict) or "x-cache" not in notes:
-                raise TypeError(f"the word {path} has no cache class")
-            cache, unit = CacheClass(str(notes["x-cache"])), str(notes.get("x-unit", ""))
-            # what a `kind` means is what its section means, not what one of its branches is
-            about = MEANINGS[above.rstrip(".")] if name == "kind" else MEANINGS[path]
-            yield Word(path, about, cache, unit, _values(field))
-
-
-def _values(field: FieldInfo) -> str:
-    """Say what a word may be: its literals, or its type and limits."""
-    said = field.annotation
-    if get_origin(said) is Literal:
-        return ", ".join(f"`{value}`" for value in get_args(said))
-    plain: dict[Any, str] = {int: "whole number", float: "number", bool: "`true`, `false`", str: "text"}
-    kind = plain.get(said, "map of texts" if get_origin(said) is dict else "list") if said is not None else ""
-    limits = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
-    found = [f"{sign} {getattr(part, name)}" for part in field.metadata for name, sign in limits.items()
-             if getattr(part, name, None) is not None]  # fmt: skip
-    return " ".join([kind, *found])
-
-
-def _table() -> dict[str, Word]:
-    """Collect all words; branches of a choice may share a word, but not with two cache classes."""
+def vocabulary(resolved: Schema) -> Vocabulary:
+    """Collect the words of the schema of a complete recipe."""
+    meanings: dict[str, str] = {}
     table: dict[str, Word] = {}
-    for found in _walk(Recipe, ""):
+    for found in _walk(_sections_of(resolved), "", resolved["$defs"], meanings):
         before = table.get(found.path, found)
         if before.cache is not found.cache:
             raise TypeError(f"the word {found.path} has two cache classes")
         same = before.values == found.values
         table[found.path] = before if same else replace(before, values=f"{before.values}, {found.values}")
-    return table
+    return Vocabulary(table, meanings)
 
 
-MEANINGS: dict[str, str] = {}  # of words and of sections, by dotted path
-WORDS: dict[str, Word] = _table()
+def branches(word: Schema) -> dict[str, str]:
+    """Return ``kind → name of the section`` of a choice; nothing for another word."""
+    return {
+        case["if"]["properties"]["kind"]["const"]: case["then"]["$ref"].removeprefix("#/$defs/")
+        for case in word.get("allOf", [])
+    }
+
+
+def _sections_of(resolved: Schema) -> Schema:
+    in_the_header = {"apiVersion", "kind"}
+    return {name: resolved["properties"][name] for name in resolved["required"] if name not in in_the_header}
+
+
+def _walk(words: Schema, above: str, sections: Schema, meanings: dict[str, str]) -> Iterator[Word]:
+    for name, word in words.items():
+        path = f"{above}{name}"
+        target = [word["$ref"].removeprefix("#/$defs/")] if "$ref" in word else list(branches(word).values())
+        meanings[path] = word.get("description") or sections[target[0]]["description"]
+        for section in target:
+            yield from _walk(sections[section]["properties"], f"{path}.", sections, meanings)
+        if not target:
+            if "x-cache" not in word:
+                raise TypeError(f"the word {path} has no cache class")
+            # what a `kind` means is what its section means, not what one of its branches is
+            about = meanings[above.rstrip(".")] if name == "kind" else meanings[path]
+            yield Word(
+                path,
+                about,
+                CacheClass(word["x-cache"]),
+                word.get("x-unit", ""),
+                _values(word),
+                word.get("x-merge", ""),
+            )
+
+
+def _values(word: Schema) -> str:
+    """Say what a word may be: its literals, or its type and limits."""
+    literals = word.get("enum", [word["const"]] if "const" in word else [])
+    if literals:
+        return ", ".join(f"`{value}`" for value in literals)
+    limits = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    return " ".join(
+        [_TYPES[word["type"]], *(f"{sign} {word[key]}" for key, sign in limits.items() if key in word)]
+    )
+
+
+_TYPES = {
+    "integer": "whole number", "number": "number", "boolean": "`true`, `false`", "string": "text", "array": "list",
+    "object": "map of texts",
+}  # fmt: skip
+
+SECTIONS = tuple(_sections_of(schema("resolved")))
+HEADER_WORDS = tuple(name for name in schema("resolved")["properties"] if name not in SECTIONS)
+_ALL = vocabulary(schema("resolved"))
+WORDS, MEANINGS = _ALL.words, _ALL.meanings
 
 
 def is_location(path: str) -> bool:

@@ -1,26 +1,13 @@
 """What every word of the vocabulary says about itself: its meaning, its unit, and its cache class."""
 
-from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-
-class CacheClass(StrEnum):
-    """What a change of the word's value means for work that is already done."""
-
-    IDENTITY = "identity"  # changes what is learnt or made: part of every key that sees it
-    NUMERICS = "numerics"  # the same mathematics, rounded differently: recorded, not in a key
-    EXTEND = "extend"  # a longer run of the same training: resumes
-    RUNTIME = "runtime"  # how fast or where, never what: in no key
-    LOCATION = "location"  # where something lies: the digest of its content stands in
-    LABEL = "label"  # for people
-
+from engine.words.classes import CacheClass
 
 IDENTITY, NUMERICS, EXTEND = CacheClass.IDENTITY, CacheClass.NUMERICS, CacheClass.EXTEND
 RUNTIME, LOCATION, LABEL = CacheClass.RUNTIME, CacheClass.LOCATION, CacheClass.LABEL
-
-HOW = (NUMERICS, RUNTIME, LABEL)  # what a hardware profile may set: it says how, never what
 
 
 class Words(BaseModel):

@@ -6,6 +6,7 @@ import pytest
 
 from engine.language.diagnostics import RecipeError, render
 from engine.language.foreign import FOREIGN
+from engine.language.overrides import sets as sets_of
 from engine.language.resolve import resolve
 from engine.words.table import WORDS
 
@@ -15,7 +16,7 @@ BODY = "data: {source: {kind: drawn, clips: 2, seed: 0}}\nsample: {prompts: {cat
 
 def findings(path: Path, *sets: str):
     with pytest.raises(RecipeError) as caught:
-        resolve(path, sets)
+        resolve(path, sets_of(*sets))
     return caught.value.findings
 
 
@@ -157,8 +158,8 @@ def test_a_slip_on_the_command_line_is_located_there(recipe, change: str, code: 
 
 
 def test_overrides_are_typed_and_later_ones_win(recipe) -> None:
-    made = resolve(recipe(HEADER + BODY), ["train.learning_rate=2e-5", "train.steps=3", "train.schedule.warmup_steps=0",
-                                           "sample.prompts.cat=a = b", "train.steps=4"])  # fmt: skip
+    made = resolve(recipe(HEADER + BODY), sets_of("train.learning_rate=2e-5", "train.steps=3", "train.schedule.warmup_steps=0",
+                                           "sample.prompts.cat=a = b", "train.steps=4"))  # fmt: skip
     assert (made.recipe.train.learning_rate, made.recipe.train.steps) == (2e-5, 4)
     assert made.recipe.sample.prompts["cat"] == "a = b"
 

@@ -15,6 +15,7 @@ from scripted import Scripted
 
 from engine import pipeline
 from engine.header import read_notes
+from engine.language.overrides import sets as sets_of
 from engine.plan.steps import Plan
 from engine.seam import Interrupted, StageError
 
@@ -58,14 +59,14 @@ class Place:
         return self.root / "clips"
 
     def plan(self, *sets: str) -> Plan:
-        return pipeline.plan(self.recipe, sets, self.root / "store")[0]
+        return pipeline.plan(self.recipe, sets_of(*sets), self.root / "store")[0]
 
     def actions(self, *sets: str) -> dict[str, str]:
         return {step.stage.name: step.action.value for step in self.plan(*sets).steps}
 
     def run(self, *sets: str, runner: Scripted | None = None) -> Scripted:
         runner = runner or Scripted()
-        made, resolved, _ = pipeline.plan(self.recipe, sets, self.root / "store")
+        made, resolved, _ = pipeline.plan(self.recipe, sets_of(*sets), self.root / "store")
         pipeline.run(made, resolved, self.root / "store", self.root / "out", lambda _: None, runner)
         announced = [step.stage.name for step in made.work]
         settled = [step.stage.name for step in made.work if step.key is not None]

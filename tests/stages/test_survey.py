@@ -12,6 +12,7 @@ from PIL import Image
 from engine import pipeline
 from engine.clips.write import write_video
 from engine.language.diagnostics import RecipeError
+from engine.language.overrides import sets as sets_of
 from engine.language.resolve import resolve
 from engine.plan.keys import project
 from engine.stages.survey.look import look, memo_text, read_memo
@@ -39,14 +40,14 @@ def clips(tmp_path: Path) -> Path:
 
 
 def survey(clips: Path, *sets: str):
-    spec = project(SurveySpec, resolve(clips.parent / "x.yaml", sets).recipe)
+    spec = project(SurveySpec, resolve(clips.parent / "x.yaml", sets_of(*sets)).recipe)
     return look(spec, clips, clips.parent / "memo")
 
 
 def refused(clips: Path, *sets: str):
     before = sorted(clips.parent.rglob("*"))
     with pytest.raises(RecipeError) as caught:
-        pipeline.plan(clips.parent / "x.yaml", sets, clips.parent / "store")
+        pipeline.plan(clips.parent / "x.yaml", sets_of(*sets), clips.parent / "store")
     assert sorted(clips.parent.rglob("*")) == before, "bad input costs nothing"
     return caught.value.findings
 

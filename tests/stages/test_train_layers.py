@@ -9,6 +9,7 @@ from torch import nn
 
 from engine import pipeline
 from engine.language.diagnostics import RecipeError
+from engine.language.overrides import sets
 from engine.language.resolve import resolve
 from engine.stages.train.layers import adapted, linear_layers
 from engine.wan.numbers import transformer_config
@@ -35,7 +36,7 @@ def test_the_adapter_of_the_real_model_has_the_published_size() -> None:
 
 def test_a_pattern_that_matches_nothing_is_refused_before_anything_runs(tmp_path: Path) -> None:
     with pytest.raises(RecipeError) as caught:
-        pipeline.plan(MICRO, [r"train.lora.targets=['blocks\.\d+\.attn3\.to_q']"], tmp_path / "store")
+        pipeline.plan(MICRO, sets(r"train.lora.targets=['blocks\.\d+\.attn3\.to_q']"), tmp_path / "store")
     (found,) = caught.value.findings
     assert (found.code, found.path) == ("RCP4008", "train.lora.targets")
     assert "to_q" in found.help

@@ -18,7 +18,7 @@ from engine.words.__main__ import generated
 from engine.words.recipe import Recipe
 from engine.words.schema import layer_schema, resolved_schema
 from engine.words.table import WORDS, word_at
-from engine.words.word import CacheClass
+from engine.words.classes import CacheClass
 
 
 def test_the_generated_files_are_up_to_date() -> None:
@@ -102,9 +102,10 @@ def test_schema_and_models_accept_the_same_recipes(path: str, value: object) -> 
     if last not in section:
         return
     section[last] = value
-    from engine.language.check import _sections_only, _Validator
+    from engine.language.check import sections_only
+    from engine.language.misfits import STRICT
 
-    by_schema = not list(_Validator(_sections_only(resolved_schema())).iter_errors(data))
+    by_schema = not list(STRICT(sections_only(resolved_schema())).iter_errors(data))
     try:
         Recipe.model_validate(data)
         by_model = True

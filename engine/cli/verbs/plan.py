@@ -8,7 +8,10 @@ from engine.cli.options import (
     Format,
     RecipeFile,
     Sets,
+    SetsJson,
     StoreFolder,
+    Unsets,
+    overrides,
     print_findings,
     print_json,
     store_folder,
@@ -17,10 +20,15 @@ from engine.cli.show import show_plan
 
 
 def command(
-    recipe: RecipeFile, sets: Sets = None, store: StoreFolder = None, as_format: AsFormat = Format.TEXT
+    recipe: RecipeFile,
+    sets: Sets = None,
+    jsons: SetsJson = None,
+    unsets: Unsets = None,
+    store: StoreFolder = None,
+    as_format: AsFormat = Format.TEXT,
 ) -> None:
     """Show what a run would do, what it would reuse, and why. Changes nothing."""
-    made, _, warnings = pipeline.plan(recipe, sets or (), store_folder(store))
+    made, _, warnings = pipeline.plan(recipe, overrides(sets, jsons, unsets), store_folder(store))
     if as_format is Format.JSON:
         print_json(made.as_json() | {"findings": [found.as_json() for found in warnings]})
     else:

@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 from engine import pipeline
-from engine.cli.options import RecipeFile, Sets, StoreFolder, print_findings, store_folder
+from engine.cli.options import (
+    RecipeFile,
+    Sets,
+    SetsJson,
+    StoreFolder,
+    Unsets,
+    overrides,
+    print_findings,
+    store_folder,
+)
 from engine.cli.progress import watcher
 from engine.cli.show import show_outcome, show_plan
 
@@ -14,13 +23,15 @@ from engine.cli.show import show_outcome, show_plan
 def command(
     recipe: RecipeFile,
     sets: Sets = None,
+    jsons: SetsJson = None,
+    unsets: Unsets = None,
     store: StoreFolder = None,
     output: Annotated[Path, typer.Option(help="Folder for the files that you want to have.")] = Path(
         "outputs"
     ),
 ) -> None:
     """Do what the plan says, taking up where the last run stopped."""
-    made, resolved, warnings = pipeline.plan(recipe, sets or (), store_folder(store))
+    made, resolved, warnings = pipeline.plan(recipe, overrides(sets, jsons, unsets), store_folder(store))
     print_findings(warnings)
     typer.echo(show_plan(made))
     with watcher(made) as watch:
