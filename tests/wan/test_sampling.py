@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import UniPCMultistepScheduler, WanPipeline
+from diffusers import FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler, WanPipeline
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -17,7 +17,8 @@ from engine.wan.text import encode_texts
 
 PROMPT, NEGATIVE = "a black cat walks past two houses", "blue sky"
 SETTINGS = {
-    "width": 32, "height": 32, "frames": 5, "steps": 4, "guidance": 5.0, "shift": 3.0, "seed": 7, "max_tokens": 32,
+    "width": 32, "height": 32, "frames": 5, "steps": 4, "guidance": 5.0, "shift": 3.0, "sampler": "unipc", "seed": 7,
+    "max_tokens": 32,
 }  # fmt: skip
 
 
@@ -46,13 +47,21 @@ def make(folder: Path, cpu, texts: list[Tensor]):
     return make
 
 
+def stock_scheduler(sampler: str, shift: float) -> object:
+    if sampler == "unipc":
+        return UniPCMultistepScheduler(
+            prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=shift
+        )
+    scheduler = FlowMatchEulerDiscreteScheduler(use_beta_sigmas=sampler == "euler_beta")
+    scheduler.set_shift(shift)
+    return scheduler
+
+
 def stock(folder: Path, adapter: Path | None = None, **changes: object) -> NDArray[np.float64]:
     """What the stock pipeline makes from the same words, 0 to 255, not yet rounded."""
     said = SETTINGS | changes
     pipeline = WanPipeline.from_pretrained(folder)
-    pipeline.scheduler = UniPCMultistepScheduler(
-        prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=said["shift"]
-    )
+    pipeline.scheduler = stock_scheduler(said["sampler"], said["shift"])
     if adapter is not None:
         pipeline.load_lora_weights(adapter)
     pipeline.set_progress_bar_config(disable=True)
@@ -75,6 +84,9 @@ ROUNDED = 0.5001  # to the nearest whole number, and a tie either way
         pytest.param({"guidance": 1.0}, id="no guidance"),
         pytest.param({"frames": 1}, id="one frame"),
         pytest.param({"width": 48, "steps": 1}, id="another size"),
+        pytest.param({"sampler": "euler"}, id="Euler"),
+        pytest.param({"sampler": "euler", "shift": 8.0}, id="Euler with another shift"),
+        pytest.param({"sampler": "euler_beta"}, id="Euler with beta levels"),
     ],
 )
 def test_it_is_what_the_stock_pipeline_makes(folder: Path, make, changes: dict[str, object]) -> None:
@@ -99,8 +111,16 @@ def test_a_pipeline_that_was_used_gives_what_a_fresh_one_gives(
 
 @pytest.mark.parametrize(
     "changes",
-    [{"seed": 8}, {"shift": 1.0}, {"guidance": 1.0}, {"steps": 2}],
-    ids=lambda changes: next(iter(changes)),
+    [
+        {"seed": 8},
+        {"shift": 1.0},
+        {"guidance": 1.0},
+        {"steps": 2},
+        {"sampler": "euler"},
+        {"sampler": "euler_beta"},
+        {"sampler": "euler", "shift": 1.0},
+    ],
+    ids=lambda changes: " ".join(map(str, changes.values())),
 )
 def test_a_setting_changes_what_is_seen(make, changes: dict[str, object]) -> None:
     assert not np.array_equal(make(**changes), make())
@@ -117,10 +137,22 @@ def test_frames_are_as_many_and_as_large_as_asked(make, frames: int, width: int,
     assert video.dtype == np.uint8
 
 
-def test_the_levels_of_noise_are_those_of_the_shift(folder: Path, cpu, texts: list[Tensor]) -> None:
+LEVELS = {
+    # 1 to 0.001 in equal parts, shifted by 3s/(1+2s); UniPC leaves the last part out, Euler does not
+    "unipc": [1.0, 0.90012, 0.75037, 0.50100, 0],
+    "euler": [1.0, 0.85733, 0.60072, 0.00299, 0],
+    # quantiles of a beta distribution (0.6, 0.6) at 1, 2/3, 1/3 and 0, between 1 and 0.00299
+    "euler_beta": [1.0, 0.72541, 0.27758, 0.00299, 0],
+}
+
+
+@pytest.mark.parametrize("sampler", LEVELS)
+def test_the_levels_of_noise_are_those_of_the_sampler(
+    folder: Path, cpu, texts: list[Tensor], sampler: str
+) -> None:
     pipeline = load_pipeline(folder, torch.float32, cpu, None)
-    sample(pipeline, *texts, **(SETTINGS | {"shift": 3.0}))
-    assert pipeline.scheduler.sigmas.tolist() == pytest.approx([1.0, 0.90012, 0.75037, 0.50100, 0], abs=2e-5)
+    sample(pipeline, *texts, **(SETTINGS | {"sampler": sampler}))
+    assert pipeline.scheduler.sigmas.tolist() == pytest.approx(LEVELS[sampler], abs=2e-5)
 
 
 def test_an_empty_folder_is_no_adapter(folder: Path, cpu, tmp_path: Path) -> None:
