@@ -24,9 +24,12 @@ from typing import Annotated
 import typer
 
 from engine import VERSION
-from engine.cli.options import EXIT_MACHINE, print_findings, print_json
+from engine.cli.findings import print_findings
+from engine.cli.options import print_json
+from engine.endings import EXIT_BUG, EXIT_FAILED, EXIT_INTERRUPTED, Bug, Interrupted, StageError
 from engine.language.diagnostics import RecipeError
-from engine.seam import EXIT_BUG, EXIT_FAILED, EXIT_INTERRUPTED, Bug, Interrupted, StageError
+
+EXIT_MACHINE = 8
 
 VERBS = {  # in the order of `recipe --help`: verb → its file in engine/cli/verbs
     "validate": "validate",

@@ -1,10 +1,8 @@
-"""Findings, plans and outcomes as text for people."""
+"""Plans and outcomes as text for people."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.language.diagnostics import Diagnostic, render
 from engine.language.files import shown
 from engine.plan.steps import Action, Plan, Step
 
@@ -12,13 +10,6 @@ if TYPE_CHECKING:
     from engine.execute.run_plan import Outcome
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
-
-
-def show_findings(findings: Sequence[Diagnostic]) -> str:
-    """Write findings one after the other, and how many there are."""
-    errors = sum(found.severity == "error" for found in findings)
-    total = f"\n\n{errors} problem{'s' if errors > 1 else ''}" if errors else ""
-    return "\n\n".join(map(render, findings)) + total
 
 
 def show_plan(plan: Plan) -> str:

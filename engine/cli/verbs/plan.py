@@ -3,20 +3,19 @@
 import typer
 
 from engine import pipeline
+from engine.cli.findings import print_findings
 from engine.cli.options import (
     AsFormat,
     Format,
     RecipeFile,
     Sets,
     SetsJson,
-    StoreFolder,
     Unsets,
     overrides,
-    print_findings,
     print_json,
-    store_folder,
 )
 from engine.cli.show import show_plan
+from engine.cli.store import StoreFolder, store_folder
 
 
 def command(

@@ -6,18 +6,17 @@ from typing import Annotated
 import typer
 
 from engine import pipeline
+from engine.cli.findings import print_findings
 from engine.cli.options import (
     RecipeFile,
     Sets,
     SetsJson,
-    StoreFolder,
     Unsets,
     overrides,
-    print_findings,
-    store_folder,
 )
 from engine.cli.progress import watcher
 from engine.cli.show import show_outcome, show_plan
+from engine.cli.store import StoreFolder, store_folder
 
 
 def command(

@@ -3,6 +3,7 @@
 import typer
 
 from engine import pipeline
+from engine.cli.findings import print_findings
 from engine.cli.options import (
     AsFormat,
     Format,
@@ -11,7 +12,6 @@ from engine.cli.options import (
     SetsJson,
     Unsets,
     overrides,
-    print_findings,
     print_json,
 )
 
