@@ -2,7 +2,7 @@
 
 import torch
 
-from engine.seam import StageError
+from engine.endings import StageError
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 

@@ -29,7 +29,8 @@ from typing import Any
 
 from blake3 import blake3
 
-from engine.seam import StageError, digest_of
+from engine.endings import StageError
+from engine.seam import digest_of
 
 MANIFEST = "manifest.json"
 # bytes; larger files are checked by size when found, and hashed before they are read

@@ -7,9 +7,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from engine.endings import Interrupted, StageError
 from engine.execute.events import Event
 from engine.execute.runner import Order, make_work
-from engine.seam import Interrupted, Stage, StageError, Work, canonical, digest_of
+from engine.seam import Stage, Work, canonical, digest_of
 from engine.stages.encode_text.spec import texts
 from engine.stages.encode_video.spec import latents
 from engine.stages.survey.run import survey

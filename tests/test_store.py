@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.seam import StageError
+from engine.endings import StageError
 from engine.store import HASHED_WHEN_FOUND, Artifact, Damaged, Store, verify_fully
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from engine.endings import Interrupted, StageError
 from engine.execute.deliver import check_places, deliver
 from engine.execute.events import Event, EventLog
 from engine.execute.runner import Order, Runner
@@ -17,7 +18,6 @@ from engine.language.diagnostics import RecipeError
 from engine.language.resolve import Resolved
 from engine.plan.compile import Known, bind, located
 from engine.plan.steps import Action, Plan, Step
-from engine.seam import Interrupted, StageError
 from engine.store import Artifact, Damaged, FolderPart, Store
 
 

@@ -17,8 +17,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol, Self
 
+from engine.endings import EXIT_FAILED, EXIT_INTERRUPTED, Bug, Interrupted, StageError
 from engine.execute.events import Event
-from engine.seam import EXIT_FAILED, EXIT_INTERRUPTED, Bug, Interrupted, Stage, StageError, Work
+from engine.seam import Stage, Work
 from engine.store import Store, verify_fully
 
 

@@ -14,8 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TextIO
 
+from engine.endings import EXIT_BUG, EXIT_FAILED, EXIT_INTERRUPTED, Interrupted, StageError
 from engine.execute.runner import Order, make_work, work_of
-from engine.seam import EXIT_BUG, EXIT_FAILED, EXIT_INTERRUPTED, Interrupted, StageError
 from engine.stages import STAGES
 
 MATTERS = ("torch", "diffusers", "transformers", "peft", "av", "numpy")  # libraries that numbers depend on

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from scripted import Scripted
 
 from engine import pipeline
+from engine.endings import Interrupted, StageError
 from engine.header import read_notes
 from engine.language.overrides import sets as sets_of
 from engine.plan.steps import Plan
-from engine.seam import Interrupted, StageError
 
 RECIPE = """
 apiVersion: wan-recipe/v1

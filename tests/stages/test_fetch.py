@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+from engine.endings import StageError
 from engine.language.resolve import resolve
 from engine.plan.keys import project
-from engine.seam import StageError, Work
+from engine.seam import Work
 from engine.stages.fetch_data.run import fetch_data
 from engine.stages.fetch_data.spec import FetchDataRuntime, FetchDataSpec
 from engine.stages.fetch_model.run import fetch_model

@@ -3,7 +3,8 @@
 from safetensors.torch import save_file
 
 from engine.device import PRECISIONS, choose
-from engine.seam import Interrupted, StageError, Work, canonical
+from engine.endings import Interrupted, StageError
+from engine.seam import Work, canonical
 from engine.stages.encode_text.spec import EncodeTextRuntime, EncodeTextSpec, texts
 from engine.wan.load import load_text_encoder
 from engine.wan.text import encode_texts

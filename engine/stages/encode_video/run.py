@@ -14,7 +14,8 @@ from engine.clips.decode import read_frames
 from engine.clips.files import UnreadableClip
 from engine.clips.sizes import Bucket
 from engine.device import choose
-from engine.seam import Interrupted, StageError, Work, canonical
+from engine.endings import Interrupted, StageError
+from engine.seam import Work, canonical
 from engine.stages.encode_video.spec import EncodeVideoRuntime, EncodeVideoSpec, latents
 from engine.store import digest_file
 from engine.wan.load import load_codec

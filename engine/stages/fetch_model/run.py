@@ -3,8 +3,9 @@
 import json
 
 from engine.device import choose
+from engine.endings import StageError
 from engine.hub import link_commit
-from engine.seam import StageError, Work
+from engine.seam import Work
 from engine.stages.fetch_model.spec import FetchModelRuntime, FetchModelSpec
 from engine.wan.build import build
 from engine.wan.numbers import WrongModel, check_numbers

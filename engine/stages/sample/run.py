@@ -8,8 +8,9 @@ from safetensors.torch import load_file
 
 from engine.clips.write import write_video
 from engine.device import PRECISIONS, choose
+from engine.endings import Interrupted, StageError
 from engine.report.sheet import Row, contact_sheet
-from engine.seam import Interrupted, StageError, Work
+from engine.seam import Work
 from engine.stages.sample.spec import SampleRuntime, SampleSpec
 from engine.wan.attention import NoSuchKernels
 from engine.wan.sampling import load_pipeline

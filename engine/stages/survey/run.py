@@ -5,8 +5,9 @@ from pathlib import Path
 
 from engine.clips.decode import read_frames
 from engine.clips.files import UnreadableClip
+from engine.endings import StageError
 from engine.report.sheet import Row, contact_sheet
-from engine.seam import StageError, Work
+from engine.seam import Work
 from engine.stages.survey.look import MEMO, Survey, look, memo_text, read_memo
 from engine.stages.survey.spec import SurveyRuntime
 from engine.stages.survey.wanted import SurveySpec

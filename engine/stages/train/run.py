@@ -10,7 +10,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from engine.device import PRECISIONS, choose
-from engine.seam import Interrupted, StageError, Work
+from engine.endings import Interrupted, StageError
+from engine.seam import Work
 from engine.stages.encode_text.spec import EMPTY
 from engine.stages.train.spec import TrainRuntime, TrainSpec
 from engine.training import checkpoints, noise
