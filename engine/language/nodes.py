@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from engine.language.address import Blob
+
 Plain = bool | int | float | str | list["Plain"] | dict[str, "Plain"] | None
 KeyPath = tuple[str | int, ...]
 
@@ -15,11 +17,13 @@ class Source:
     Attributes:
         name: how to show it to people, such as ``recipes/cat.yaml`` or ``--set #1``.
         folder: what relative paths in it are relative to.
+        blob: the file of a repository that it is; None for one of this machine.
     """
 
     name: str
     text: str = field(repr=False)
     folder: Path
+    blob: Blob | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import yaml
 
 from engine.language.diagnostics import Diagnostic
 from engine.language.nodes import Entry, Items, Mapping, Node, Scalar, Source, Span
+from engine.language.secrets import hidden
 
 MAX_CHARACTERS = 1 << 20
 MAX_DEPTH = 32
@@ -38,11 +39,12 @@ class _Stop(Exception):
 
 def read_text(source: Source) -> tuple[Node | None, list[Diagnostic]]:
     """Read one document. Returns its tree (None where it cannot be told) and every finding."""
+    source, secrets = hidden(source)
     reader = _Reader(source)
     try:
-        return reader.document(), reader.findings
+        return reader.document(), [*secrets, *reader.findings]
     except _Stop as stop:
-        return None, [*reader.findings, stop.found]
+        return None, [*secrets, *reader.findings, stop.found]
 
 
 def read_file(path: Path, name: str) -> tuple[Node | None, list[Diagnostic]]:
