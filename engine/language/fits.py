@@ -54,7 +54,9 @@ def _number(holds: Callable[[float, float], bool]) -> Callable[[Any, Any, Schema
     return lambda value, limit, *_: not _is_number(value) or holds(value, limit)
 
 
-def _length(kind: type[str] | type[list[Any]] | type[dict[str, Any]], holds: Callable[[int, int], bool]) -> Callable[[Any, Any, Schema, Schema], bool]:
+def _length(
+    kind: type[str] | type[list[Any]] | type[dict[str, Any]], holds: Callable[[int, int], bool]
+) -> Callable[[Any, Any, Schema, Schema], bool]:
     return lambda value, limit, *_: not isinstance(value, kind) or holds(len(value), limit)
 
 
@@ -88,6 +90,7 @@ _NOTES = {
     "$defs",
     "title",
     "description",
+    "examples",
     "then",
     "else",
     "x-cache",

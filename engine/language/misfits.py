@@ -14,6 +14,7 @@ from engine.language.foreign import FOREIGN
 from engine.language.layers import Layer
 from engine.language.merge import Section, demanded, place, values
 from engine.language.nodes import KeyPath, Span, key_span, plain, value_span
+from engine.language.refused import refusal
 from engine.language.suggest import did_you_mean, nearest
 from engine.words.table import MEANINGS, WORDS, word_at
 
@@ -56,7 +57,7 @@ def misfits_of_recipe(merged: Section, schema: Schema) -> list[Diagnostic]:
         path = f"{at}.{_missing(error)}".strip(".")
         why, asked = demanded(merged, path) or ("", None)
         related = (("it is asked for at", asked),) if asked else ()
-        about = " ".join(filter(None, [why, _about(path)]))
+        about = " ".join(filter(None, [why, _about(path), _written_out(error)]))
         findings.append(
             Diagnostic("RCP2003", f"`{path}` is missing", place(merged, at), path, about, related=related)
         )
@@ -91,11 +92,11 @@ def _explain(error: ValidationError, layer: Layer, schema: Schema) -> Iterator[t
         for name in _strangers(error):
             below = (*path, name)
             where = f" under `{at}`" if at else ""
-            message, span = f"unknown word `{name}`{where}", key_span(layer.node, below)
-            yield (
-                Diagnostic("RCP2001", message, span, f"{at}.{name}".strip("."), _unknown(name, at, known)),
-                below,
-            )
+            code, message, help_ = refusal(at, name, _given(error.instance)[name]) or (
+                "RCP2001", f"unknown word `{name}`{where}", _unknown(name, at, known),
+            )  # fmt: skip
+            span = key_span(layer.node, below)
+            yield Diagnostic(code, message, span, f"{at}.{name}".strip("."), help_), below
     elif error.validator == "required":
         name = _missing(error)
         about = FORMS.get(name, schema["properties"].get(name, {}).get("description", ""))
@@ -104,8 +105,11 @@ def _explain(error: ValidationError, layer: Layer, schema: Schema) -> Iterator[t
             (*path, name),
         )
     else:
-        help_ = _as_kind(error) or _about(at)
-        yield Diagnostic("RCP2002", _says(error), value_span(layer.node, path), at, help_), path
+        refused = (
+            refusal(".".join(map(str, path[:-1])), str(path[-1]), _given(error.instance)) if path else None
+        )
+        code, message, help_ = refused or ("RCP2002", _says(error), _as_kind(error) or _about(at))
+        yield Diagnostic(code, message, value_span(layer.node, path), at, help_), path
 
 
 def _as_kind(error: ValidationError) -> str:
@@ -113,6 +117,17 @@ def _as_kind(error: ValidationError) -> str:
     kinds = _given(error.schema).get("properties", {}).get("kind", {}).get("enum", [])
     value = _given(error.instance)
     return f"write `{{kind: {value}, …}}`" if isinstance(value, str) and value in kinds else ""
+
+
+def _written_out(error: ValidationError) -> str:
+    """Where a choice lacks words, show one that has all of them."""
+    examples = _given(error.schema).get("examples", [])
+    words = [
+        f"{name}: {said if isinstance(said, str) else json.dumps(said)}"
+        for example in examples
+        for name, said in sorted(example.items(), key=lambda item: item[0] != "kind")
+    ]
+    return f"For example `{{{', '.join(words)}}}`." if examples else ""
 
 
 def _says(error: ValidationError) -> str:

@@ -4,7 +4,7 @@ These are not words, so that nothing can be set that nothing reads. But "unknown
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 Refusal = tuple[str, str, str]  # code, message, help
 
@@ -113,5 +113,5 @@ def _routes(where: str, tread: Any) -> Iterator[Refusal]:
             yield "RCP4205", f"{told} drops {ratio:.0%} of the tokens", more
 
 
-def _number(value: Any) -> bool:
+def _number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)

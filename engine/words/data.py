@@ -2,11 +2,13 @@
 
 from typing import Literal
 
-from engine.words.word import LOCATION, RUNTIME, Words, choice, word
+from engine.words.word import LOCATION, RUNTIME, Words, choice, example, word
 
 
 class FolderSource(Words):
     """A folder of clips and images on this machine; read, never written."""
+
+    model_config = example(kind="folder", path="clips")
 
     kind: Literal["folder"] = word("Clips come from a folder on this machine.")
     path: str = word(
@@ -20,6 +22,10 @@ class FolderSource(Words):
 class HubSource(Words):
     """A dataset repository on the Hugging Face Hub."""
 
+    model_config = example(
+        kind="hub", repository="owner/name", revision="0123456789abcdef0123456789abcdef01234567"
+    )
+
     kind: Literal["hub"] = word("Clips come from the Hugging Face Hub.")
     repository: str = word("Dataset repository, as `owner/name`.", pattern=r"^[\w.-]+/[\w.-]+$")
     revision: str = word("Commit of the repository; a branch or tag can change under you.", min_length=1)
@@ -27,6 +33,8 @@ class HubSource(Words):
 
 class DrawnSource(Words):
     """A small black-and-white cartoon set that the program draws itself: for trying and testing."""
+
+    model_config = example(kind="drawn", clips=12, seed=1)
 
     kind: Literal["drawn"] = word("Clips are drawn by the program.")
     clips: int = word("Number of clips to draw.", unit="clips", ge=1, le=200)
@@ -48,12 +56,16 @@ class FilenameCaptions(Words):
 class OneCaption(Words):
     """Every clip has the same words."""
 
+    model_config = example(kind="one", text="An old black-and-white cartoon.")
+
     kind: Literal["one"] = word("All clips share one caption.")
     text: str = word("The caption.", min_length=1)
 
 
 class ExactSize(Words):
     """Every clip is scaled to cover one size and cut to it around its centre."""
+
+    model_config = example(kind="exact", width=832, height=480)
 
     kind: Literal["exact"] = word("One size for every clip.")
     width: int = word("Width.", unit="px", ge=16)
@@ -62,6 +74,8 @@ class ExactSize(Words):
 
 class AreaSize(Words):
     """Every clip keeps its own shape and gets about the same number of pixels."""
+
+    model_config = example(kind="pixel_area", edge=632)
 
     kind: Literal["pixel_area"] = word("One area for every clip; each keeps its aspect.")
     edge: int = word(

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from engine.words.attention import Attention
-from engine.words.word import EXTEND, NUMERICS, RUNTIME, Words, choice, section, word
+from engine.words.word import EXTEND, NUMERICS, RUNTIME, Words, choice, example, section, word
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -25,6 +25,8 @@ class Lora(Words):
 class Adamw(Words):
     """AdamW (Loshchilov and Hutter, 2019)."""
 
+    model_config = example(kind="adamw", betas=[0.9, 0.99], epsilon=1e-8, weight_decay=0.01)
+
     kind: Literal["adamw"] = word("AdamW.")
     betas: list[Share] = word("Decay of the two moment averages.", min_length=2, max_length=2)
     epsilon: float = word("Added to the denominator.", gt=0)
@@ -34,6 +36,8 @@ class Adamw(Words):
 class Lion(Words):
     """Lion (Chen et al., 2023); wants a learning rate 3 to 10 times smaller than AdamW."""
 
+    model_config = example(kind="lion", betas=[0.9, 0.99], weight_decay=0.01)
+
     kind: Literal["lion"] = word("Lion.")
     betas: list[Share] = word("Decay of the update and of the momentum.", min_length=2, max_length=2)
     weight_decay: float = word("Decoupled weight decay.", ge=0)
@@ -42,12 +46,16 @@ class Lion(Words):
 class ConstantSchedule(Words):
     """The learning rate stays at its value after warm-up."""
 
+    model_config = example(kind="constant", warmup_steps=50)
+
     kind: Literal["constant"] = word("Constant learning rate.")
     warmup_steps: int = word("Steps over which the rate rises from 0.", unit="steps", ge=0)
 
 
 class CosineSchedule(Words):
     """After warm-up the learning rate falls to 0 at the last step along half a cosine."""
+
+    model_config = example(kind="cosine", warmup_steps=100)
 
     kind: Literal["cosine"] = word("Cosine learning rate.")
     warmup_steps: int = word("Steps over which the rate rises from 0.", unit="steps", ge=0)
@@ -62,6 +70,8 @@ class NoClip(Words):
 class NormClip(Words):
     """Gradients are scaled down together when their norm is too large."""
 
+    model_config = example(kind="norm", limit=1.0)
+
     kind: Literal["norm"] = word("Clip the norm over all gradients.")
     limit: float = word("Largest norm.", gt=0)
 
@@ -69,12 +79,16 @@ class NormClip(Words):
 class ValueClip(Words):
     """Each gradient entry is cut to a range."""
 
+    model_config = example(kind="value", limit=0.01)
+
     kind: Literal["value"] = word("Clip every entry.")
     limit: float = word("Largest magnitude of an entry.", gt=0)
 
 
 class LogitNormal(Words):
     """Noise levels sigmoid(mean + scale · z), z standard normal."""
+
+    model_config = example(kind="logit_normal", mean=0, scale=1)
 
     kind: Literal["logit_normal"] = word("Logit-normal noise levels.")
     mean: float = word("Location: above 0 favours noisy samples.")

@@ -29,6 +29,11 @@ def word(description: str, cache: CacheClass = IDENTITY, *, unit: str = "", **li
     return Field(description=description, json_schema_extra=notes, **limits)
 
 
+def example(**words: Any) -> ConfigDict:
+    """Show how a branch of a choice is written in full; nothing takes its values from here."""
+    return ConfigDict(json_schema_extra={"examples": [words]})
+
+
 def section(description: str) -> Any:
     """Declare a word whose value is a section of further words; those carry the cache classes."""
     return Field(description=description)

@@ -1,12 +1,16 @@
 """Who brings a setting from the quickstart that Wan does not take reads why."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.language.codes import CODES
+from engine.language.diagnostics import RecipeError
 from engine.language.foreign import FOREIGN
 from engine.language.refused import NAMES, refusal
+from engine.language.resolve import resolve
 from engine.words.table import WORDS
 
 
@@ -69,3 +73,19 @@ def test_routes_of_any_shape_are_looked_at_without_falling_over(name: str, value
 def test_what_is_refused_is_neither_a_word_nor_called_otherwise_here() -> None:
     assert [name for name in NAMES if name in FOREIGN] == []
     assert [path for path in WORDS if path.rpartition(".")[2] in NAMES] == []
+
+
+def test_a_recipe_that_brings_them_is_told_at_each_place(tmp_path: Path) -> None:
+    recipe = tmp_path / "x.yaml"
+    recipe.write_text(
+        "apiVersion: wan-recipe/v1\nkind: recipe\nextends: [builtin:flavours/wan2.1-t2v-micro]\n"
+        "data: {source: {kind: drawn, clips: 2, seed: 0}}\n"
+        "sample: {prompts: {cat: a cat}}\n"
+        "model: {boundary: 0.9}\n"
+        "train:\n  precision: nf4\n  masked_loss: true\n  rnk: 8\n"
+    )
+    with pytest.raises(RecipeError) as caught:
+        resolve(recipe)
+    assert [(found.code, found.span.line, found.span.column) for found in caught.value.findings] == [
+        ("RCP4208", 6, 9), ("RCP4203", 8, 14), ("RCP4201", 9, 3), ("RCP2001", 10, 3),
+    ]  # fmt: skip
