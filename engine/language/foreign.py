@@ -29,4 +29,7 @@ FOREIGN = {
     "validation_prompt": "sample.prompts",
     "validation_guidance": "sample.guidance",
     "validation_num_inference_steps": "sample.steps",
+    "validation_noise_scheduler": "sample.sampler",
+    "attention_mechanism": "train.attention",
+    "enable_chunked_feed_forward": "train.feed_forward_chunks",
 }

@@ -3,7 +3,8 @@
 These are not words, so that nothing can be set that nothing reads. But "unknown word" would not tell what is known.
 """
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Iterator
 from typing import Any, TypeGuard
 
 Refusal = tuple[str, str, str]  # code, message, help
@@ -25,6 +26,11 @@ _IMAGE_TO_VIDEO = (
     "only text to video is built yet. It will want clips and no single images: an image has no later frame to learn from. "
     "A LoRA of the text model runs on the image model of the same size"
 )
+_SAGE = "sage attention has no backward pass, so it cannot train: write `sample.attention: sage` to sample faster with it"
+_CHUNK_SIZE = (
+    "a chunk size of 2 splits the batch, and a batch of 1 or 2 stays whole: it saves nothing. Here tokens are split, and the "
+    "word is how many parts: `train.feed_forward_chunks: 4`"
+)
 _TREAD = "token routing is not built yet; leave it out, all tokens go through all layers"
 
 NAMES: dict[str, tuple[str, str]] = {
@@ -40,6 +46,7 @@ NAMES: dict[str, tuple[str, str]] = {
     "group_offload_use_stream": ("RCP4207", _OFFLOAD),
     "group_offload_to_disk_path": ("RCP4207", _OFFLOAD),
     "blocks_to_swap": ("RCP4207", _OFFLOAD),
+    "feed_forward_chunk_size": ("RCP4016", _CHUNK_SIZE),
     "boundary": ("RCP4208", _BOUNDARY),
     "boundary_ratio": ("RCP4208", _BOUNDARY),
     "timestep_boundary": ("RCP4208", _BOUNDARY),
@@ -51,14 +58,11 @@ NAMES: dict[str, tuple[str, str]] = {
 }
 """Words by name, wherever they stand."""
 
-VALUES: tuple[tuple[Callable[[str], bool], str, str], ...] = (
-    (
-        lambda said: any(part in said for part in ("nf4", "int4", "fp4", "4bit", "4-bit")),
-        "RCP4203",
-        _FOUR_BITS,
-    ),
+VALUES = (
+    ("precision", "nf4|int4|fp4|4-?bit", "RCP4203", _FOUR_BITS),
+    ("attention_mechanism", "sage", "RCP4014", _SAGE),
 )
-"""Values of words about number formats, by what they hold."""
+"""What a name holds and what its value holds, as patterns."""
 
 TREAD_NAMES = ("tread", "tread_config")
 TREAD_FIRST, TREAD_LAST, TREAD_MOST = 2, -1, 0.5
@@ -79,10 +83,9 @@ def refusal(path: str, name: str, value: Any) -> Refusal | None:
     if name in NAMES:
         code, why = NAMES[name]
         return code, f"`{where}` is not taken", why
-    if isinstance(value, str) and "precision" in name:
-        for holds, code, why in VALUES:
-            if holds(value.lower()):
-                return code, f"`{where}` cannot be {value}", why
+    for names, values, code, why in VALUES:
+        if isinstance(value, str) and re.search(names, name) and re.search(values, value, re.IGNORECASE):
+            return code, f"`{where}` cannot be {value}", why
     return None
 
 

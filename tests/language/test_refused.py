@@ -33,6 +33,10 @@ def route(first: object = 2, last: object = -2, ratio: object = 0.1) -> dict[str
         pytest.param("tread", route(), "RCP4206", "not built yet", id="TREAD of the quickstart"),
         pytest.param("enable_model_cpu_offload", True, "RCP4207", "exclude each other", id="model offload"),
         pytest.param("enable_group_offload", True, "RCP4207", "exclude each other", id="block offload"),
+        pytest.param(
+            "attention_mechanism", "sageattention", "RCP4014", "no backward pass", id="sage attention"
+        ),
+        pytest.param("feed_forward_chunk_size", 2, "RCP4016", "stays whole", id="chunk size"),
         pytest.param("boundary", 0.875, "RCP4208", "Wan 2.1 has one", id="boundary"),
         pytest.param("is_i2v", True, "RCP4209", "no later frame", id="image to video"),
         pytest.param("delete_problematic_images", "true", "RCP4210", "ever deleted", id="deleting"),
@@ -52,6 +56,8 @@ def test_a_setting_that_is_not_taken_is_told_why(name: str, value: object, code:
         ("precision", "bf16"),
         ("precision", 4),
         ("title", "trained in nf4"),
+        ("attention", "sageattention"),
+        ("attention_mechanism", "diffusers"),
         ("rnk", 8),
         ("steps", 4),
     ],
