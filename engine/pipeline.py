@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from engine.execute.events import Event
     from engine.execute.run_plan import Outcome
     from engine.execute.runner import Runner
+    from engine.plan.compare import Affected, Change
     from engine.plan.steps import Plan
 
 
@@ -50,6 +51,19 @@ def plan(
     resolved = resolve(path, overrides, access or Access(store=store))
     made, warnings = compile_plan(resolved, STAGES, Store(store))
     return made, resolved, (*resolved.warnings, *warnings)
+
+
+def diff(old: Path, new: Path) -> tuple[list["Change"], list["Affected"]]:
+    """Return the words in which two recipes differ, and the stages that a change from one to the other touches.
+
+    Raises:
+        RecipeError: one of them is wrong.
+    """
+    from engine.plan.compare import affected, changes
+    from engine.stages import STAGES
+
+    before, after = resolve(old), resolve(new)
+    return changes(before, after), affected(before, after, STAGES)
 
 
 def run(

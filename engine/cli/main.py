@@ -35,6 +35,10 @@ VERBS = {  # in the order of `recipe --help`: verb → its file in engine/cli/ve
     "validate": "validate",
     "plan": "plan",
     "run": "run",
+    "resolve": "resolve",
+    "why": "why",
+    "diff": "diff",
+    "fmt": "fmt",
 }
 
 

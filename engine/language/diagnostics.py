@@ -41,8 +41,8 @@ class Diagnostic:
             "message": self.message,
             "help": self.help,
             "path": self.path,
-            "at": _place(self.span),
-            "related": [{"role": role, "at": _place(span)} for role, span in self.related],
+            "at": self.span.as_json(),
+            "related": [{"role": role, "at": span.as_json()} for role, span in self.related],
         }
 
 
@@ -86,7 +86,3 @@ def _excerpt(span: Span) -> list[str]:
     marks = "^" + "~" * (min(span.end, len(line) + 1) - span.column - 1)
     gutter = f"{span.line:>5} | "
     return [f"{gutter}{line}", f"{'':>5} | {pad}{marks}"]
-
-
-def _place(span: Span) -> dict[str, str | int]:
-    return {"file": span.source.name, "line": span.line, "column": span.column, "end": span.end}

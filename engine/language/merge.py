@@ -32,6 +32,10 @@ class Origin:
         """What a relative path in the value is relative to."""
         return self.span.source.folder
 
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data for machines."""
+        return {"layer": self.layer, "value": self.value, "at": self.span.as_json()}
+
 
 @dataclass(slots=True)
 class Leaf:

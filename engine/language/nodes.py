@@ -38,6 +38,16 @@ class Span:
     def __str__(self) -> str:
         return f"{self.source.name}:{self.line}:{self.column}"
 
+    @property
+    def whole_line(self) -> str:
+        """The line of the source that it lies on; empty where the source has none."""
+        lines = self.source.text.splitlines()
+        return lines[self.line - 1] if 0 < self.line <= len(lines) else ""
+
+    def as_json(self) -> dict[str, str | int]:
+        """Return plain data for machines."""
+        return {"file": self.source.name, "line": self.line, "column": self.column, "end": self.end}
+
 
 @dataclass(frozen=True, slots=True)
 class Scalar:

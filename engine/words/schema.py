@@ -124,7 +124,13 @@ def _tidy_word(word: Schema, definitions: Mapping[str, Schema], *, complete: boo
     if complete or "x-cache" not in word:
         return kept
     notes = {key: kept.pop(key) for key in list(kept) if key.startswith("x-") or key == "description"}
-    return notes | {"if": {"$ref": "#/$defs/Instead"}, "then": {"$ref": "#/$defs/Otherwise"}, "else": kept}
+    if isinstance(kept.get("additionalProperties"), dict):
+        kept["additionalProperties"] = _or_directive(kept["additionalProperties"])
+    return notes | _or_directive(kept)
+
+
+def _or_directive(value: Schema) -> Schema:
+    return {"if": {"$ref": "#/$defs/Instead"}, "then": {"$ref": "#/$defs/Otherwise"}, "else": value}
 
 
 def _layers(word: Schema) -> list[str]:

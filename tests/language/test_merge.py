@@ -28,13 +28,16 @@ def triples(root: Path) -> list[list[str]]:
     rows = re.findall(
         r"^\| `(.+?)` \| `(.+?)` \| `(.+?)` \|", (root / "docs" / "language.md").read_text(), re.MULTILINE
     )
-    assert len(rows) >= 6, "the table of merges moved"
+    assert len(rows) >= 26, "the table of merges moved"
     return [list(row) for row in rows]
 
 
 def test_the_table_in_the_docs_is_what_happens(root: Path) -> None:
     for parent, child, result in triples(root):
         found, findings = merged(f"train: {parent}", f"train: {child}")
+        if result.startswith("RCP"):
+            assert [finding.code for finding in findings] == [result], f"{parent} + {child}"
+            continue
         expected, _ = read_text(Source("table", f"train: {result}", Path()))
         assert findings == []
         assert values(found) == plain(expected), f"{parent} + {child}"
