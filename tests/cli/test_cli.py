@@ -1,12 +1,11 @@
 """The three verbs as a person meets them: words, exit codes, and never a traceback."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from program import recipe
 
 GOOD = """apiVersion: wan-recipe/v1
 kind: recipe
@@ -14,14 +13,6 @@ extends: [builtin:flavours/wan2.1-t2v-micro, builtin:hardware/cpu]
 data: {source: {kind: folder, path: clips}}
 sample: {prompts: {cat: a cat}}
 """
-
-
-def recipe(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([sys.executable, "-m", "engine.cli", *arguments], cwd=cwd, capture_output=True, text=True,
-                          env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(cwd),
-                               "RECIPE_STORE": str(cwd / "store")}, check=False)  # fmt: skip
-    assert "Traceback" not in done.stderr
-    return done
 
 
 @pytest.fixture
