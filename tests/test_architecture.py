@@ -23,12 +23,13 @@ MAY = {
     "store": {"endings", "seam"},
     "clips": {"clips"},
     "report": {"report"},
+    "importing": {"importing", "language", "words"},
     "language": {"language", "words", "shipped"},
     "plan": {"plan", "language", "words", "seam", "store"},
     "execute": {"endings", "execute", "plan", "language", "words", "seam", "store", "stages", "header"},
     "pipeline": {"endings", "execute", "plan", "language", "stages", "seam", "store"},
     "authoring": {"authoring", "language", "words", "shipped"},
-    "cli": {"cli", "authoring", "pipeline", "execute", "plan", "language", "words", "endings"},
+    "cli": {"cli", "authoring", "importing", "pipeline", "execute", "plan", "language", "words", "endings"},
     "training": {"training"},
     "header": set(),
     "endings": set(),
@@ -131,6 +132,20 @@ def test_nothing_but_the_doors_is_imported_inside_a_function() -> None:
     assert set(late) == DOORS
 
 
+def test_recipes_are_data() -> None:
+    """Nothing that reads a recipe can run what stands in one; other programs are started in two places."""
+    running = {"eval", "exec", "compile", "__import__", "import_module"}
+    starters, calls = set(), set()
+    for path in FILES:
+        where = str(path.relative_to(ROOT / "engine"))
+        starters |= {where for name in imports(path) if name in {"subprocess", "multiprocessing", "os.system"}}
+        if home(path) in {"language", "words", "plan", "sharing", "authoring", "importing", "pipeline"}:
+            calls |= {f"{where}: {node.func.id}" for node in ast.walk(ast.parse(path.read_text()))
+                      if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in running}  # fmt: skip
+    assert calls == set()
+    assert starters == {"language/git.py", "execute/runner.py"}
+
+
 def test_validate_and_plan_never_load_torch() -> None:
     code = (
         "import sys; from pathlib import Path; from engine import pipeline\n"
@@ -159,5 +174,6 @@ OPTIONS = {
     "why": ["--format", *SETS, "recipe", "word"],
     "diff": ["--format", "new", "old"],
     "fmt": ["--check", "files"],
+    "import": ["--allow-unmapped", "--arguments", "--data", "--out", "-o", "file", "tool"],
     "run": ["--output", *SETS, "--store", "recipe"],
 }
