@@ -1,7 +1,7 @@
 """Every code that a finding can have. Codes are stable: people search for them, and silence them by name.
 
 1xxx YAML and its limits · 20xx words and values · 22xx and 24xx composition · 23xx contracts of layers · 3xxx age of a file
-· 4xxx what is known about training Wan · 5xxx sharing, trust and secrets.
+· 32xx files of other trainers · 4xxx what is known about training Wan · 5xxx sharing, trust and secrets.
 """
 
 from dataclasses import dataclass
@@ -42,6 +42,12 @@ CODES: dict[str, Code] = {
     "RCP2302": Code("Only a file of kind `recipe` runs."),
     "RCP2304": Code("The file needs another version of the program.", exit=8),
     "RCP2401": Code("An override that cannot be read."),
+    "RCP3201": Code("A file of another trainer that is not what that trainer writes."),
+    "RCP3202": Code("Keys of another trainer that cannot be said in a recipe."),
+    "RCP3203": Code("A file that is there already would be overwritten."),
+    "RCP3001": Code("A file that is written for an older version of the language."),
+    "RCP3002": Code("A file that is written for a version of the language that this program does not read.", exit=8),
+    "RCP3003": Code("A file of an older version that cannot be brought to this one by itself."),
     "RCP4001": Code("A frame count that the video codec would cut silently."),
     "RCP4002": Code("A width or height that the model cannot tile."),
     "RCP4003": Code("A warm-up that never ends."),

@@ -1,0 +1,305 @@
+"""The conversions that the tables name: a value of another trainer → a value of ours, with its real meaning.
+
+Each takes the value, the argument that the table gives behind its name, and everything else that the source says.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.language.nodes import Plain
+
+
+class NotHere(Exception):
+    """The value cannot be said here; carries the reason."""
+
+
+class Nothing(Exception):
+    """The value needs no word here; carries the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A value, and what to say about it."""
+
+    value: Any
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What else is known while a value is converted.
+
+    Attributes:
+        said: what the source says of a key, with the trainer's default; None where there is neither.
+        meant: the same after the ``values`` of its row.
+        base: our word → its value in the flavour.
+        flavours: repository → flavour that comes with the program.
+    """
+
+    said: Callable[[str], Plain]
+    meant: Callable[[str], Any]
+    base: Mapping[str, Plain] = field(default_factory=dict)
+    flavours: Mapping[str, str] = field(default_factory=dict)
+
+
+Conversion = Callable[[Any, str, Around], Any]
+
+
+def whole(value: Any, *_: Any) -> int:
+    """A whole number, also where it is written as text or as 16.0."""
+    found = number(value)
+    if found != int(found):
+        raise NotHere(f"{value!r} is not a whole number")
+    return int(found)
+
+
+def number(value: Any, *_: Any) -> int | float:
+    """A number, also where it is written as text."""
+    try:
+        found = float(value) if not isinstance(value, bool) else math.nan
+    except (TypeError, ValueError, OverflowError):
+        found = math.nan
+    if not math.isfinite(found):
+        raise NotHere(f"{shown(value)} is not a number")
+    return int(found) if found == int(found) and abs(found) < 2**53 else found
+
+
+def text(value: Any, *_: Any) -> str:
+    """A text."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise NotHere(f"{shown(value)} is not a text")
+    return str(value)
+
+
+def truth(value: Any, *_: Any) -> bool:
+    """True or false, also where it is written as text."""
+    if value in (True, "true", "True", 1):
+        return True
+    if value in (False, "false", "False", 0):
+        return False
+    raise NotHere(f"{shown(value)} is neither true nor false")
+
+
+def flavour(value: Any, _: str, around: Around) -> list[str]:
+    """The flavour whose weights come from a repository."""
+    if (name := around.flavours.get(text(value))) is None:
+        known = ", ".join(f"`{repository}`" for repository in around.flavours)
+        raise NotHere(
+            f"there is no flavour of {shown(value)} yet (there is {known}); write your own and extend it"
+        )
+    return [f"builtin:{name}"]
+
+
+def times(value: Any, other: str, around: Around) -> Noted:
+    """Samples in one optimizer step: the batch, times how often gradients are added up."""
+    one, more = whole(value), whole(around.said(other) or 1)
+    note = f"{one * more} samples in one step, {min(one, more)} × {max(one, more)}: `batch_size` counts them all."
+    return Noted(one * more, note if one > 1 and more > 1 else "")
+
+
+def seed(value: Any, *_: Any) -> int:
+    """A seed; below 0 and, in SimpleTuner, 0 stand for another one each time."""
+    found = whole(value)
+    if found < 0:
+        raise NotHere("a recipe makes the same each time, so its seed is a number from 0 up")
+    return found
+
+
+def steps(value: Any, _: str, around: Around) -> Noted:
+    """Denoising steps."""
+    found = whole(value)
+    few = found < 40 and around.base.get("sample.sampler") != "unipc"
+    return Noted(found, "Wan wants 40 steps without UniPC." if few else "")
+
+
+def guidance(value: Any, _: str, around: Around) -> Noted:
+    """Guidance, with what the flavour says is safe."""
+    found, safe = number(value), around.base.get("model.advice.guidance")
+    if isinstance(safe, list) and len(safe) == 2 and not float(str(safe[0])) <= found <= float(str(safe[1])):
+        return Noted(
+            max(found, 1), f"{found} lies outside {safe[0]} to {safe[1]}, which is safe for this model."
+        )
+    return Noted(max(found, 1))
+
+
+def optimizer(value: Any, settings: str, around: Around) -> Noted:
+    """An optimizer of the table with the settings that another key gives it."""
+    given = around.said(settings)
+    return Noted(_with_settings(dict(value), given) if given is not None else value)
+
+
+def optimizer_of(value: Any, name: str, around: Around) -> Any:
+    """The same, seen from the settings."""
+    base = around.meant(name)
+    if not isinstance(base, dict):
+        raise NotHere(f"`{name}` is not known here, so its settings are not either")
+    return _with_settings(dict(base), value)
+
+
+def _with_settings(made: dict[str, Any], given: Any) -> dict[str, Any]:
+    pairs = given.items() if isinstance(given, dict) else _pairs(given)
+    for key, value in pairs:
+        if key == "betas" and "betas" in made:
+            made["betas"] = [
+                number(part)
+                for part in (value if isinstance(value, list) else str(value).strip("()").split(","))
+            ]
+        elif key in ("eps", "epsilon") and "epsilon" in made:
+            made["epsilon"] = number(value)
+        elif key == "weight_decay":
+            made[key] = number(value)
+        else:
+            raise NotHere(f"the optimizer has no setting `{key}` here")
+    return made
+
+
+def _pairs(given: Any) -> list[tuple[str, str]]:
+    """``weight_decay=0.1,betas=0.9,0.99`` as names and values."""
+    said = " ".join(map(str, given)) if isinstance(given, list) else str(given)
+    found = re.findall(r"(\w+)=([^=\s]*?)(?=[,\s]+\w+=|\s*$)", said)
+    if not found:
+        raise NotHere(f"{shown(given)} is not name=value")
+    return found
+
+
+def schedule(value: Any, _: str, around: Around) -> dict[str, Any]:
+    """A schedule with a real warm-up in front; a warm-up below 1 is a share of the steps."""
+    kinds = {"constant": "constant", "constant_with_warmup": "constant", "cosine": "cosine"}
+    if (kind := kinds.get(text(value))) is None:
+        raise NotHere(f"the schedule {shown(value)} is not known here: constant and cosine are")
+    warm, length = number(around.said("lr_warmup_steps") or 0), around.said("max_train_steps")
+    warm = round(warm * whole(length)) if 0 < warm < 1 and length else warm
+    # diffusers' `constant` has no warm-up; the number beside it does nothing
+    return {"kind": kind, "warmup_steps": 0 if value == "constant" else whole(warm)}
+
+
+def schedule_of(value: Any, _: str, around: Around) -> dict[str, Any]:
+    """The same, seen from the warm-up."""
+    number(value)
+    return schedule(around.said("lr_scheduler") or "constant", "", around)
+
+
+def simpletuner_schedule(value: Any, _: str, around: Around) -> Noted:
+    """SimpleTuner's cosine does not warm up: it takes the number of warm-up steps for the length of one fall."""
+    warm, length = whole(around.said("lr_warmup_steps") or 0), whole(around.said("max_train_steps") or 0)
+    kind = text(value)
+    if kind in ("constant", "constant_with_warmup"):
+        return _slow_start(warm, length)
+    if kind in ("cosine", "cosine_with_warmup"):
+        period = warm if warm > 0 else 1000
+        if length > period:
+            raise NotHere(
+                f"SimpleTuner's cosine starts anew every {period} steps (its lr_warmup_steps is a period); here it falls once"
+            )
+        rest = (
+            ""
+            if not length or period == length
+            else f" It would stop at step {length} of {period}, before its end."
+        )
+        return Noted({"kind": "cosine", "warmup_steps": 0},
+                     f"SimpleTuner's cosine never warms up: lr_warmup_steps {warm} is the length of its fall, to lr_end 4e-7. "
+                     f"Here it falls from the first step to 0 at the last.{rest}")  # fmt: skip
+    raise NotHere(f"the schedule {shown(value)} is not known here: constant and cosine are")
+
+
+def _slow_start(warm: int, length: int) -> Noted:
+    if length and warm >= length:
+        return Noted({"kind": "constant", "warmup_steps": length // 20},
+                     f"A warm-up of {warm} steps would not be over after {length}; here it is a twentieth of them.")  # fmt: skip
+    return Noted({"kind": "constant", "warmup_steps": warm})
+
+
+def simpletuner_schedule_of(value: Any, _: str, around: Around) -> Noted:
+    """The same, seen from the warm-up."""
+    whole(value)
+    return simpletuner_schedule(around.said("lr_scheduler"), "", around)
+
+
+def clip(value: Any, *_: Any) -> dict[str, Any]:
+    """A limit on the norm of the gradients; 0 is none."""
+    limit = number(value)
+    return {"kind": "norm", "limit": limit} if limit > 0 else {"kind": "none"}
+
+
+def simpletuner_clip(value: Any, _: str, around: Around) -> dict[str, Any]:
+    """SimpleTuner cuts each entry of a gradient, unless it is told to scale them by their norm."""
+    limit, method = number(value), str(around.said("grad_clip_method"))
+    if method not in ("value", "norm"):
+        raise NotHere(f"gradients are clipped by value or by norm, not by {shown(method)}")
+    return {"kind": method, "limit": limit} if limit > 0 else {"kind": "none"}
+
+
+def simpletuner_clip_of(value: Any, _: str, around: Around) -> dict[str, Any]:
+    """The same, seen from the method."""
+    if value not in ("value", "norm"):
+        raise NotHere(f"gradients are clipped by value or by norm, not by {shown(value)}")
+    return simpletuner_clip(around.said("max_grad_norm"), "", around)
+
+
+def simpletuner_shift(value: Any, *_: Any) -> Noted:
+    """SimpleTuner's 0 is no shift."""
+    found = number(value)
+    return Noted(found) if found > 0 else Noted(1, "0 switches the shift off in SimpleTuner; here that is 1.")
+
+
+def logit_normal(value: Any, *_: Any) -> dict[str, Any]:
+    """The sigmoid of a normal number, times a scale."""
+    return {"kind": "logit_normal", "mean": 0, "scale": number(value)}
+
+
+def simpletuner_chunks(value: Any, *_: Any) -> Noted:
+    """Without a size SimpleTuner cuts the tokens of a single sample into four."""
+    if not truth(value):
+        raise Nothing("switched off, as here")
+    return Noted(4, "Four parts of the tokens, as SimpleTuner cuts them when no size is said.")
+
+
+def musubi_noise(value: Any, _: str, around: Around) -> Noted:
+    """How musubi-tuner draws noise levels: `sigma` is uniform over the shifted levels of its scheduler."""
+    shift, scale = number(around.said("discrete_flow_shift")), number(around.said("sigmoid_scale"))
+    normal = {"kind": "logit_normal", "mean": 0, "scale": scale}
+    known: dict[str, tuple[dict[str, Any], float]] = {
+        "sigma": ({"kind": "uniform"}, shift), "uniform": ({"kind": "uniform"}, 1), "sigmoid": (normal, 1), "shift": (normal, shift),
+    }  # fmt: skip
+    if text(value) not in known:
+        raise NotHere(f"the noise levels of {shown(value)} are not known here: logit-normal and uniform are")
+    levels, moved = known[value]
+    ignored = moved == 1 != shift
+    return Noted(
+        {"levels": levels, "shift": moved},
+        f"musubi-tuner ignores discrete_flow_shift with {value}." if ignored else "",
+    )
+
+
+def musubi_noise_of(value: Any, _: str, around: Around) -> Noted:
+    """The same, seen from its numbers."""
+    number(value)
+    return musubi_noise(around.said("timestep_sampling"), "", around)
+
+
+def ai_toolkit_noise(value: Any, *_: Any) -> dict[str, Any]:
+    """How ai-toolkit draws noise levels; neither of these is shifted."""
+    if value == "sigmoid":
+        return {"levels": {"kind": "logit_normal", "mean": 0, "scale": 1}, "shift": 1}
+    if value == "linear":
+        return {"levels": {"kind": "uniform"}, "shift": 1}
+    raise NotHere(f"the noise levels of {shown(value)} are not known here: sigmoid and linear are")
+
+
+def workers(value: Any, *_: Any) -> int:
+    """Clips that are decoded ahead; at least one."""
+    return max(1, whole(value))
+
+
+def device(value: Any, *_: Any) -> str:
+    """The device without its number."""
+    return text(value).partition(":")[0]
+
+
+def shown(value: Any) -> str:
+    """A value of a source as it may stand in a reason: short, on one line."""
+    plain = " ".join(str(value).split())
+    return f"`{plain if len(plain) <= 60 else plain[:57] + '…'}`"

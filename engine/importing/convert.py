@@ -1,0 +1,249 @@
+"""Given keys + a table → the outcome of each key, and the words of a recipe with their notes.
+
+The rows of a table are taken in order, those of the trainer's defaults first, so that of two that set one word the later
+counts; a key that sets nothing any more is dropped and says which one counts instead.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.importing import conversions, pictures
+from engine.importing.conversions import Around, Conversion, Noted, NotHere, Nothing, shown
+from engine.importing.flavours import base_words, flavours
+from engine.importing.given import Dropped, Given, Mapped, Outcome, Unsupported
+from engine.importing.table import Row, Table
+from engine.language.nodes import Plain
+from engine.language.refused import refusal
+from engine.language.suggest import did_you_mean
+from engine.words.table import WORDS
+
+OFF: tuple[Plain, ...] = (None, False, 0, 0.0, "", "none", "false", [], {})
+_FIRST = "extends"  # the flavour: what other conversions look up in
+
+CONVERSIONS: dict[str, Conversion] = {
+    name: function
+    for module in (conversions, pictures)
+    for name, function in vars(module).items()
+    if callable(function)
+    and getattr(function, "__module__", "") == module.__name__
+    and name[0].islower()
+    and not name.startswith("_")
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of the recipe that is being made.
+
+    Attributes:
+        keys: keys that say it; empty for a default of the trainer.
+        notes: why it reads differently here.
+        default: the key whose default it is.
+    """
+
+    value: Any
+    keys: tuple[Given, ...]
+    notes: tuple[str, ...] = ()
+    default: str = ""
+
+
+@dataclass(slots=True)
+class Draft:
+    """What has been found so far: outcomes in the order of the source, words by their dotted paths."""
+
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    words: dict[str, Word] = field(default_factory=dict)
+
+
+def convert(known: Table, given: list[Given]) -> tuple[list[Outcome], dict[str, Word]]:
+    """Return what became of each key, and the words."""
+    draft = Draft()
+    jobs = [(number, one, _row(known, one)) for number, one in enumerate(given)]
+    parts = [row.part for row in known.rows]
+    jobs.sort(key=lambda job: (parts.index(job[1].part), job[2].place if job[2] else 0))
+    around = _around(known, given, {})
+    for first in (True, False):
+        if not first:
+            around = _around(known, given, base_words(draft.words.get(_FIRST)))
+            _defaults(known, jobs, around, draft)
+        for number, one, row in jobs:
+            if (row is not None and _FIRST in row.targets) is first:
+                draft.outcomes[number] = _outcome(known, one, row, around, draft)
+    if _FIRST not in draft.words:
+        _defaults(known, jobs, around, draft, only=_FIRST)
+    _overridden(given, draft)
+    return [draft.outcomes[number] for number in range(len(given))], draft.words
+
+
+def _row(known: Table, one: Given) -> Row | None:
+    return known.row(one.part, one.key)
+
+
+def _around(known: Table, given: list[Given], base: dict[str, Plain]) -> Around:
+    counting = {one.key: one.value for one in given if one.verdict is None and one.part != "launch"}
+    absent = {row.key: row.absent for row in known.rows if row.absent is not None}
+
+    def said(key: str) -> Plain:
+        return counting.get(key, absent.get(key))
+
+    def meant(key: str) -> Any:
+        row = next((row for row in known.rows if row.key == key), None)
+        entry = _entry(row, said(key)) if row else None
+        return entry.get("is") if entry else said(key)
+
+    return Around(said, meant, base, flavours())
+
+
+def _outcome(known: Table, one: Given, row: Row | None, around: Around, draft: Draft) -> Outcome:
+    if one.verdict is not None:
+        return one.verdict
+    if row is None:
+        near = did_you_mean(one.key, known.keys(one.part))
+        return Unsupported(f"{known.tool} has no such key that is known here{f'; {near}' if near else ''}")
+    if idle := _idle(row, around):
+        return Dropped(idle)
+    says = _meaning(row, one.value)
+    if "drop" in says:
+        return Dropped(says["drop"])
+    if "unsupported" in says:
+        return _not_here(one, row, says)
+    try:
+        made = says["sets"] if "sets" in says else _converted(row, says["is"], around)
+    except Nothing as nothing:
+        return Dropped(str(nothing))
+    except NotHere as wrong:
+        return Unsupported(str(wrong), row.learns)
+    notes = tuple(filter(None, (says.get("note", ""), row.note)))
+    for number, (word, value) in enumerate(made.items()):
+        _set(draft, word, value, one, notes if number == 0 else ())  # said once
+    return Mapped(tuple(made))
+
+
+def _meaning(row: Row, value: Plain) -> dict[str, Any]:
+    """Return what a row says of one value: ``drop``, ``unsupported``, ``sets``, or ``is`` for the conversion."""
+    if (entry := _entry(row, value)) is not None:
+        return entry
+    if row.values and (row.otherwise or not row.words):
+        return {"unsupported": row.otherwise}
+    if row.words:
+        return {"is": value}
+    return {"drop": row.drop} if row.drop else {"unsupported": row.unsupported}
+
+
+def _not_here(one: Given, row: Row, says: dict[str, Any]) -> Outcome:
+    if shown(one.value) in map(shown, (*OFF, *row.off)):
+        return Dropped("switched off, as here")
+    reason = says["unsupported"] or f"the value {shown(one.value)} is not known here"
+    if reason == "refused":
+        refused = refusal("", one.key.rpartition(".")[2], one.value)
+        assert refused is not None, f"the language does not refuse {one.key}"
+        reason = refused[2]
+    return Unsupported(reason, bool(says.get("learns", row.learns)))
+
+
+def _idle(row: Row, around: Around) -> str:
+    """Say why a key does not count beside the others."""
+    if isinstance(row.only_with, dict):
+        ((key, value),) = row.only_with.items()
+        return "" if shown(around.said(key)) == shown(value) else f"it counts only where `{key}` is {value}"
+    off = row.only_with and shown(around.said(row.only_with)) in map(shown, OFF)
+    return f"it counts only with `{row.only_with}`" if off else ""
+
+
+def _entry(row: Row, value: Plain) -> dict[str, Any] | None:
+    """Return what a table says of one value; true and 1 are known by their text, capitals do not count."""
+    if isinstance(value, list | dict):
+        return None
+    said = str(value).casefold()
+    return next((entry for name, entry in row.values.items() if name.casefold() == said), None)
+
+
+def _converted(row: Row, value: Any, around: Around) -> dict[str, Any]:
+    made = {}
+    for word, how in row.words.items():
+        name, _, argument = how.partition(" ")
+        made[word] = CONVERSIONS[name](value, argument, around)
+    return made
+
+
+def _set(
+    draft: Draft, word: str, value: Any, one: Given | None, notes: tuple[str, ...], default: str = ""
+) -> None:
+    """Write a word, or every word of a section, over what stood there."""
+    if isinstance(value, Noted):
+        notes = tuple(filter(None, (value.note, *notes)))
+        value = value.value
+    keys = (one,) if one else ()
+    new = dict(_leaves(word, value))
+    if isinstance(value, dict):
+        stale = [path for path in draft.words if path.startswith(f"{word}.") and path not in new]
+        for path in stale:
+            del draft.words[path]
+    for number, (path, inner) in enumerate(new.items()):
+        before = draft.words.get(path)
+        same = before is not None and before.keys and before.value == inner
+        told = notes if number == 0 else ()  # said once, where the section begins
+        draft.words[path] = Word(inner, (*before.keys, *keys), tuple(dict.fromkeys((*before.notes, *told))), default) \
+            if same and before is not None else Word(inner, keys, told, default)  # fmt: skip
+
+
+def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict) and path not in WORDS:
+        for name, inner in value.items():
+            yield from _leaves(f"{path}.{name}", inner)
+    else:
+        yield path, value
+
+
+def _defaults(
+    known: Table, jobs: Iterable[tuple[int, Given, Row | None]], around: Around, draft: Draft, only: str = ""
+) -> None:  # fmt: skip
+    """Write what the trainer assumes where no key says anything, if the flavour says otherwise."""
+    rows = [row for _, _, row in jobs if row is not None]
+    spoken = {target for row in rows for target in row.targets}
+    parts = {one.part for _, one, _ in jobs if one.verdict is None}
+    own = {row.key for row in rows}
+    for row in known.rows:
+        if row.absent is None or row.part not in parts or row.key in own:
+            continue
+        if only and only not in row.targets:
+            continue
+        says = _meaning(row, row.absent)
+        try:
+            made = (
+                says["sets"]
+                if "sets" in says
+                else _converted(row, says["is"], around)
+                if "is" in says
+                else {}
+            )
+        except (NotHere, Nothing):
+            continue
+        for word, value in made.items():
+            if not any(_touch(word, other) for other in spoken) and _differs(word, value, around.base):
+                _set(draft, word, value, None, (), row.key)
+    for word, said in ({} if only else known.always).items():
+        if said["part"] in parts and not any(_touch(word, other) for other in spoken):
+            _set(draft, word, Noted(said["is"], said["note"]), None, (), "always")
+
+
+def _touch(word: str, other: str) -> bool:
+    return word == other or word.startswith(f"{other}.") or other.startswith(f"{word}.")
+
+
+def _differs(word: str, value: Any, base: Any) -> bool:
+    plain = value.value if isinstance(value, Noted) else value
+    return any(base.get(path) != inner for path, inner in _leaves(word, plain))
+
+
+def _overridden(given: list[Given], draft: Draft) -> None:
+    """A key whose words others have set since then did not count."""
+    owners = {id(one): word for word, made in draft.words.items() for one in made.keys}
+    for number, outcome in draft.outcomes.items():
+        if isinstance(outcome, Mapped) and id(given[number]) not in owners:
+            winners = {one.name for word in outcome.words for path, made in draft.words.items()
+                       if _touch(path, word) for one in made.keys}  # fmt: skip
+            draft.outcomes[number] = Dropped(
+                f"{' and '.join(f'`{name}`' for name in sorted(winners))} counts instead"
+            )

@@ -1,0 +1,94 @@
+"""The keys that a source gives, one by one, and what becomes of each."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from engine.importing.table import Table
+from engine.language.nodes import Items, Mapping, Node, Plain, Scalar, Span, plain
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Nothing needs to be said here, for a reason."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unsupported:
+    """It cannot be said here, for a reason.
+
+    Attributes:
+        learns: whether what is learnt is another thing without it.
+    """
+
+    reason: str
+    learns: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """It became these words."""
+
+    words: tuple[str, ...]
+
+
+Outcome = Mapped | Dropped | Unsupported
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One key of a source.
+
+    Attributes:
+        part: the part of the table that knows it.
+        key: its name there.
+        name: its name for people, with the place that it stands in.
+        verdict: what its place already says of it, whatever its row says.
+    """
+
+    part: str
+    key: str
+    name: str
+    value: Plain
+    span: Span
+    verdict: Dropped | Unsupported | None = None
+
+
+def flatten(
+    node: Mapping, part: str, known: Table, prefix: str = "", verdict: Dropped | Unsupported | None = None
+) -> Iterator[Given]:
+    """Yield the keys of a mapping; what lies inside a value is a key of its own unless a row knows the whole."""
+    for entry in node.entries:
+        key = entry.key.removeprefix("--")
+        yield from _flat(entry.value, key, entry.key_span, part, known, prefix, verdict)
+
+
+def _flat(
+    value: Node, key: str, at: Span, part: str, known: Table, prefix: str, verdict: Dropped | Unsupported | None
+) -> Iterator[Given]:  # fmt: skip
+    whole = any(row.part == part and row.key == key for row in known.rows)
+    if isinstance(value, Mapping) and value.entries and not whole:
+        for entry in value.entries:
+            below = f"{key}.{entry.key.removeprefix('--')}"
+            yield from _flat(entry.value, below, entry.key_span, part, known, prefix, verdict)
+        return
+    masked = Unsupported(
+        "its value holds a secret; a recipe is shared, and the program finds tokens in the environment"
+    )
+    yield Given(part, key, f"{prefix}{key}", plain(value), at, masked if _secret(value) else verdict)
+
+
+def _secret(node: Node) -> bool:
+    """Whether a secret was masked in a value when the text was read."""
+    match node:
+        case Scalar(value):
+            return isinstance(value, str) and _MASK.search(value) is not None
+        case Items(items):
+            return any(map(_secret, items))
+        case Mapping(entries):
+            return any(_secret(entry.value) for entry in entries)
+
+
+_MASK = re.compile(r"\*{8}|://\*+@")  # what is left of a secret when the text was read
