@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
 from engine.language.diagnostics import Diagnostic
-from engine.language.foreign import FOREIGN
+from engine.language.foreign import foreign_names
 from engine.language.layers import Layer
 from engine.language.merge import Section, demanded, place, values
 from engine.language.nodes import KeyPath, Span, key_span, plain, value_span
@@ -108,8 +108,21 @@ def _explain(error: ValidationError, layer: Layer, schema: Schema) -> Iterator[t
         refused = (
             refusal(".".join(map(str, path[:-1])), str(path[-1]), _given(error.instance)) if path else None
         )
-        code, message, help_ = refused or ("RCP2002", _says(error), _as_kind(error) or _about(at))
+        code, message, help_ = refused or (
+            "RCP2002",
+            _says(error),
+            _as_kind(error) or _hint(error) + _about(at),
+        )
         yield Diagnostic(code, message, value_span(layer.node, path), at, help_), path
+
+
+def _listed(limit: Any) -> list[Any]:
+    return limit if isinstance(limit, list) else [limit]
+
+
+def _hint(error: ValidationError) -> str:
+    """What to write instead, where the kind of slip tells."""
+    return "to take the word away, write `{$unset: true}`. " if _given(error.instance) is None else ""
 
 
 def _as_kind(error: ValidationError) -> str:
@@ -140,9 +153,9 @@ def _says(error: ValidationError) -> str:
         case "type":
             return f"`{where}` is {shown}, not {_KINDS.get(str(limit), str(limit))}"
         case "enum" | "const":
-            known = limit if isinstance(limit, list) else [limit]
+            known = [item if isinstance(item, str) else json.dumps(item) for item in _listed(limit)]
             near = did_you_mean(value, known) if isinstance(value, str) else ""
-            return f"`{where}` is {shown}, not one of {', '.join(map(str, known))}" + (
+            return f"`{where}` is {shown}, not {'one of ' * (len(known) > 1)}{', '.join(known)}" + (
                 f"; {near}" if near else ""
             )
         case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum":
@@ -172,8 +185,8 @@ _LIMITS = {
 
 def _unknown(name: str, at: str, siblings: Words[str, Any]) -> str:
     """Suggest a sibling, or say where a word of that name belongs."""
-    if name in FOREIGN:
-        return f"here it is called `{FOREIGN[name]}`"
+    if ours := foreign_names().get(name.removeprefix("--")):
+        return f"here it is called `{ours}`"
     if near := nearest(name, siblings):
         return f"did you mean `{near}`?"
     elsewhere = [path for path in WORDS if path.rpartition(".")[2] == name]

@@ -27,17 +27,19 @@ class _Unfound(Exception):
         self.finding = finding
 
 
-def follow(merged: Section) -> list[Diagnostic]:
-    """Put what each reference means in its place; returns the references that mean nothing."""
-    findings = []
+def follow(merged: Section) -> tuple[list[Diagnostic], set[str]]:
+    """Put what each reference means in its place; returns what leads nowhere, and the words left without a value."""
+    findings, lost = list[Diagnostic](), set[str]()
     walk = _Walk(merged)
     for path, leaf in leaves(merged):
         if _refers(leaf.value):
             try:
                 walk.value_of(path, leaf)
-            except _Unfound as lost:
-                findings.append(lost.finding)
-    return findings
+            except _Unfound as unfound:
+                lost.add(path)
+                if unfound.finding.span not in [found.span for found in findings]:
+                    findings.append(unfound.finding)
+    return findings, lost
 
 
 def escaped(value: Plain) -> Plain:

@@ -303,3 +303,25 @@ def test_a_text_of_several_lines_stays_in_one() -> None:
     assert "\n" not in text
     assert isinstance(node, Scalar)
     assert node.value == "two\nlines"
+
+
+def test_a_fragment_that_is_extended_is_told_how_it_is_taken_in(write) -> None:
+    write(FRAGMENT, "part.yaml")
+    (found,) = errors(write(HEADER.replace("builtin:hardware/cpu", "builtin:hardware/cpu, part.yaml") + BODY))
+    assert (found.code, found.message) == ("RCP2201", "`part.yaml` is a fragment")
+    assert "$include" in found.help
+
+
+def test_a_reference_that_leads_nowhere_is_said_once_and_hides_nothing_else(write) -> None:
+    text = HEADER + "data: {source: {kind: drawn, clips: 2}}\nsample: {prompts: {cat: a cat}}\n"
+    found = errors(write(text + "train: {lora: {rank: '${train.rnk}', alpha: '${train.lora.rank}'}}"))
+    assert [(one.code, one.path) for one in found] == [
+        ("RCP2003", "data.source.seed"),
+        ("RCP2205", "train.lora.rank"),
+    ]
+
+
+def test_null_where_nothing_is_allowed_is_told_about_unset(write) -> None:
+    (found,) = errors(write(HEADER + BODY + "train: {steps: null}"))
+    assert (found.code, found.path) == ("RCP2002", "train.steps")
+    assert "$unset: true" in found.help
