@@ -21,10 +21,11 @@ _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}?")
 
 
 class _Unfound(Exception):
-    """A reference leads nowhere; carries the finding."""
+    """A reference leads nowhere; carries the finding, and the words that were being followed."""
 
-    def __init__(self, finding: Diagnostic) -> None:
+    def __init__(self, finding: Diagnostic, words: set[str]) -> None:
         self.finding = finding
+        self.words = words
 
 
 def follow(merged: Section) -> tuple[list[Diagnostic], set[str]]:
@@ -32,11 +33,11 @@ def follow(merged: Section) -> tuple[list[Diagnostic], set[str]]:
     findings, lost = list[Diagnostic](), set[str]()
     walk = _Walk(merged)
     for path, leaf in leaves(merged):
-        if _refers(leaf.value):
+        if path not in lost and _refers(leaf.value):
             try:
                 walk.value_of(path, leaf)
             except _Unfound as unfound:
-                lost.add(path)
+                lost |= unfound.words
                 if unfound.finding.span not in [found.span for found in findings]:
                     findings.append(unfound.finding)
     return findings, lost
@@ -134,7 +135,8 @@ class _Walk:
         related = tuple((f"`{name}` refers on at", span) for name, span in self.above[:-1])
         leaf = found(self.merged, self.above[-1][0] if self.above else path)
         assert isinstance(leaf, Leaf), "only values refer"
-        return _Unfound(Diagnostic("RCP2205", message, leaf.origins[0].span, path, help_, related=related))
+        found_at = Diagnostic("RCP2205", message, leaf.origins[0].span, path, help_, related=related)
+        return _Unfound(found_at, {name for name, _ in self.above})
 
 
 def _written(value: Plain) -> str:
