@@ -174,6 +174,7 @@ OPTIONS = {
     "why": ["--format", *SETS, "recipe", "word"],
     "diff": ["--format", "new", "old"],
     "fmt": ["--check", "files"],
+    "migrate": ["--check", "--write", "files"],
     "import": ["--allow-unmapped", "--arguments", "--data", "--out", "-o", "file", "tool"],
     "run": ["--output", *SETS, "--store", "recipe"],
 }

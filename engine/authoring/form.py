@@ -19,7 +19,7 @@ from engine.language.nodes import Node, Source, plain
 def formed(source: Source) -> str:
     """Return the text in form. It says the same, and forming it again changes nothing."""
     before = reread(source, source.text)
-    text = ordered(laid_out(_ended(source, before)))
+    text = ordered(laid_out(ended(source, before)))
     if not same(before, reread(source, text)):
         raise RuntimeError(f"{source.name}: forming it would change what it says. The file was left alone.")
     return text
@@ -30,7 +30,7 @@ def same(one: Node, other: Node) -> bool:
     return json.dumps(plain(one), sort_keys=True) == json.dumps(plain(other), sort_keys=True)
 
 
-def _ended(source: Source, node: Node) -> str:
+def ended(source: Source, node: Node) -> str:
     """Return the text with a line end at its end; a block text that ran into the end of the file stays as it was."""
     text = source.text
     if text.endswith("\n") or same(node, reread(source, f"{text}\n")):

@@ -39,6 +39,7 @@ VERBS = {  # in the order of `recipe --help`: verb → its file in engine/cli/ve
     "why": "why",
     "diff": "diff",
     "fmt": "fmt",
+    "migrate": "migrate",
     "import": "import_",
 }
 

@@ -15,6 +15,7 @@ from engine.language.files import BUILTIN, OFFLINE, Access, Files, Place, name_o
 from engine.language.fragments import inclusions, piece
 from engine.language.nodes import Items, Mapping, Scalar, Span, plain
 from engine.language.suggest import did_you_mean
+from engine.language.versions import current
 
 MAX_LAYERS = 64
 
@@ -62,6 +63,10 @@ class _Loader:
         if not isinstance(node, Mapping):
             self._add("RCP2002", "a recipe file is a mapping of words to values", node.span)
             return
+        node, findings = current(node)
+        self.findings += findings
+        if any(found.code == "RCP3002" for found in findings):
+            return  # its words are not ours
         built_on = frozenset[str]().union(*(self._parent(said, (*below, place)) for said in parents(node)))
         for at, said in inclusions(node):
             self._fragment(at, said, (*below, place))
@@ -99,6 +104,8 @@ class _Loader:
             self._add("RCP1005", f"more than {MAX_LAYERS} layers", said.span)
         elif place not in self.done:
             self.load(place, name_of(place, text), below)
+            if self.layers and self.layers[-1].name == name_of(place, text) and self.layers[-1].kind == "fragment":
+                self._add("RCP2201", f"`{text}` is a fragment", said.span, "take it in at its place by `$include`")
         return self.done.get(place, frozenset())
 
     def _found(self, said: Scalar, below: tuple[Place, ...]) -> Place | None:

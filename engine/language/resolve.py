@@ -72,7 +72,8 @@ def resolve(path: Path, overrides: Sequence[Override] = (), access: Access = OFF
         RecipeError: with every finding of every layer.
     """
     layers, findings = load_layers(path, access)
-    hollow = bool(findings)  # a layer could not be read: what it would have said is not the author's omission
+    # a layer could not be read: what it would have said is not the author's omission
+    hollow = any(finding.severity == "error" for finding in findings)
     sets, wrong = override_layers(overrides)
     findings += wrong
     if not layers:
