@@ -9,6 +9,7 @@ from engine.language.diagnostics import Diagnostic
 from engine.language.layers import Layer
 from engine.language.nodes import Entry, Items, Mapping, Node, Scalar, Source, Span
 from engine.language.read import read_text
+from engine.language.secrets import hidden
 from engine.words.table import HEADER_WORDS
 
 
@@ -42,7 +43,9 @@ def override_layers(said: Iterable[Override]) -> tuple[list[Layer], list[Diagnos
 
 
 def _read(said: Override, name: str) -> tuple[Layer | None, list[Diagnostic]]:
-    source = Source(name, said.text, Path.cwd())
+    source, secrets = hidden(Source(name, said.text, Path.cwd()))
+    if secrets:
+        return None, secrets
     keys, equals, value = said.text.partition("=")
     whole = Span(source, 1, 1, len(said.text) + 1)
     unset = said.option == "--unset"

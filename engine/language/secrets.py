@@ -5,46 +5,61 @@ or file that comes later can show what is no longer there.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 
 from engine.language.diagnostics import Diagnostic
 from engine.language.nodes import Source, Span
 
-# what it is → its form; the part that is kept says what it was
+# how a token begins → what it is, and how it goes on; a form is compiled only where a text has its beginning
+_LONG = "[A-Za-z0-9_]{20,}"
 _FORMS = {
-    "a token of the Hugging Face Hub": r"(?<![A-Za-z0-9])(?P<hf>hf_)[A-Za-z0-9]{20,}",
-    "a token of GitHub": r"(?<![A-Za-z0-9])(?P<gh>gh[pousr]_|github_pat_)[A-Za-z0-9_]{20,}",
-    "a token of GitLab": r"(?<![A-Za-z0-9])(?P<gl>glpat-)[A-Za-z0-9_-]{20,}",
-    "a key of AWS": r"(?<![A-Za-z0-9])(?P<aws>A[KS]IA)[A-Z0-9]{16}(?![A-Za-z0-9])",
-    "a key of Google": r"(?<![A-Za-z0-9])(?P<google>AIza)[A-Za-z0-9_-]{35}",
-    "a key of OpenAI's form": r"(?<![A-Za-z0-9])(?P<sk>sk-)(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{20,}",
-    "a token of Slack": r"(?<![A-Za-z0-9])(?P<slack>xox[abeprs]-)[A-Za-z0-9-]{10,}",
-    "a webhook of Discord": r"(?P<discord>discord(?:app)?\.com/api/webhooks/)[0-9]+/[A-Za-z0-9_-]+",
-    "a webhook of Slack": r"(?P<hook>hooks\.slack\.com/services/)[A-Za-z0-9/_-]+",
-    "a name with a password": r"(?P<user>[a-z]://)[^\s/@:'\"]*:[^\s/@'\"]+(?=@)",
+    "hf_": ("a token of the Hugging Face Hub", "[A-Za-z0-9]{20,}"),
+    "ghp_": ("a token of GitHub", _LONG),
+    "gho_": ("a token of GitHub", _LONG),
+    "ghu_": ("a token of GitHub", _LONG),
+    "ghs_": ("a token of GitHub", _LONG),
+    "ghr_": ("a token of GitHub", _LONG),
+    "github_pat_": ("a token of GitHub", _LONG),
+    "glpat-": ("a token of GitLab", "[A-Za-z0-9_-]{20,}"),
+    "AKIA": ("a key of AWS", "[A-Z0-9]{16}(?![A-Za-z0-9])"),
+    "ASIA": ("a key of AWS", "[A-Z0-9]{16}(?![A-Za-z0-9])"),
+    "AIza": ("a key of Google", "[A-Za-z0-9_-]{35}"),
+    "sk-": ("a key of an API", "(?=[A-Za-z_-]{0,40}[0-9])[A-Za-z0-9_-]{20,}"),
+    "xoxb-": ("a token of Slack", "[A-Za-z0-9-]{10,}"),
+    "xoxp-": ("a token of Slack", "[A-Za-z0-9-]{10,}"),
+    "discord.com/api/webhooks/": ("a webhook of Discord", "[0-9]+/[A-Za-z0-9_-]+"),
+    "discordapp.com/api/webhooks/": ("a webhook of Discord", "[0-9]+/[A-Za-z0-9_-]+"),
+    "hooks.slack.com/services/": ("a webhook of Slack", "[A-Za-z0-9/_-]+"),
+    "://": ("a name with a password", r"[^\s/@:'\"]*:[^\s/@'\"]+(?=@)"),
 }
-_ANY = re.compile("|".join(f"(?:{form})" for form in _FORMS.values()))
-_NAMES = dict(zip(_ANY.groupindex, _FORMS, strict=True))
+_HELP = "take it out, and have it revoked if the file was ever shared; the program finds tokens in the environment"
 
 
 def hidden(source: Source) -> tuple[Source, list[Diagnostic]]:
     """Return a source with its secrets masked, character by character, and a finding for each."""
-    if not _ANY.search(source.text):
+    found = sorted(_found(source.text))
+    if not found:
         return source, []
-    masked = replace(source, text=_ANY.sub(_mask, source.text))
-    return masked, [_finding(match, masked) for match in _ANY.finditer(source.text)]
+    text = source.text
+    for start, end, _ in found:
+        text = text[:start] + "*" * (end - start) + text[end:]
+    masked = replace(source, text=text)
+    return masked, [_finding(masked, *one) for one in found]
 
 
-def _mask(match: re.Match[str]) -> str:
-    kept = match[str(match.lastgroup)]
-    return kept + "*" * (len(match[0]) - len(kept))
+def _found(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yield where the secret part of each token starts and ends, and what the token is."""
+    for begins, (what, rest) in _FORMS.items():
+        if begins in text:
+            bound = "(?<![A-Za-z0-9])" if begins[0].isalnum() else ""
+            for match in re.finditer(f"{bound}{re.escape(begins)}({rest})", text):
+                yield match.start(1), match.end(1), what
 
 
-def _finding(match: re.Match[str], source: Source) -> Diagnostic:
-    before = source.text[: match.start()]
-    line, column = before.count("\n") + 1, match.start() - before.rfind("\n")
-    span = Span(source, line, column, column + len(match[0]))
-    return Diagnostic("RCP5201", f"this looks like {_NAMES[str(match.lastgroup)]}", span, help=_HELP)
-
-
-_HELP = "take it out, and have it revoked if the file was ever shared; the program finds tokens in the environment"
+def _finding(source: Source, start: int, end: int, what: str) -> Diagnostic:
+    before = source.text[:start]
+    line, column = before.count("\n") + 1, start - before.rfind("\n")
+    return Diagnostic(
+        "RCP5201", f"this looks like {what}", Span(source, line, column, column + end - start), help=_HELP
+    )
