@@ -174,18 +174,20 @@ def _set(
     if isinstance(value, Noted):
         notes = tuple(filter(None, (value.note, *notes)))
         value = value.value
-    keys = (one,) if one else ()
     new = dict(_leaves(word, value))
-    if isinstance(value, dict):
-        stale = [path for path in draft.words if path.startswith(f"{word}.") and path not in new]
-        for path in stale:
-            del draft.words[path]
+    old = {path: draft.words[path] for path in draft.words if path in new or path.startswith(f"{word}.")}
+    agreed = {path: said.value for path, said in old.items()} == new and all(
+        said.keys for said in old.values()
+    )
+    for path in old.keys() - new.keys():
+        del draft.words[path]
     for number, (path, inner) in enumerate(new.items()):
-        before = draft.words.get(path)
-        same = before is not None and before.keys and before.value == inner
-        told = notes if number == 0 else ()  # said once, where the section begins
-        draft.words[path] = Word(inner, (*before.keys, *keys), tuple(dict.fromkeys((*before.notes, *told))), default) \
-            if same and before is not None else Word(inner, keys, told, default)  # fmt: skip
+        keys = (*(old[path].keys if agreed else ()), *((one,) if one else ()))
+        told = (
+            *(old[path].notes if agreed else ()),
+            *(notes if number == 0 else ()),
+        )  # said once, where it begins
+        draft.words[path] = Word(inner, keys, tuple(dict.fromkeys(told)), default)
 
 
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
@@ -200,7 +202,7 @@ def _defaults(
     known: Table, jobs: Iterable[tuple[int, Given, Row | None]], around: Around, draft: Draft, only: str = ""
 ) -> None:  # fmt: skip
     """Write what the trainer assumes where no key says anything, if the flavour says otherwise."""
-    rows = [row for _, _, row in jobs if row is not None]
+    rows = [row for _, one, row in jobs if row is not None and not isinstance(one.verdict, Dropped)]
     spoken = {target for row in rows for target in row.targets}
     parts = {one.part for _, one, _ in jobs if one.verdict is None}
     own = {row.key for row in rows}
@@ -238,12 +240,13 @@ def _differs(word: str, value: Any, base: Any) -> bool:
 
 
 def _overridden(given: list[Given], draft: Draft) -> None:
-    """A key whose words others have set since then did not count."""
-    owners = {id(one): word for word, made in draft.words.items() for one in made.keys}
+    """Of the words that a key set, those that others have set since then are not its own."""
     for number, outcome in draft.outcomes.items():
-        if isinstance(outcome, Mapped) and id(given[number]) not in owners:
-            winners = {one.name for word in outcome.words for path, made in draft.words.items()
-                       if _touch(path, word) for one in made.keys}  # fmt: skip
-            draft.outcomes[number] = Dropped(
-                f"{' and '.join(f'`{name}`' for name in sorted(winners))} counts instead"
-            )
+        if not isinstance(outcome, Mapped):
+            continue
+        owners = {word: {id(one): one.name for path, made in draft.words.items() if _touch(path, word) for one in made.keys}
+                  for word in outcome.words}  # fmt: skip
+        own = tuple(word for word in outcome.words if id(given[number]) in owners[word])
+        names = sorted({name for others in owners.values() for name in others.values()})
+        said = " and ".join(f"`{name}`" for name in names)
+        draft.outcomes[number] = Mapped(own) if own else Dropped(f"what counts is {said}")

@@ -48,7 +48,8 @@ def read_toml(path: Path) -> Mapping:
         raise RecipeError([Diagnostic("RCP1005", f"nested deeper than {MAX_DEPTH}", start)]) from None
     except ValueError as error:  # also a number of thousands of digits
         found = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
-        line, column = (int(found[1]), int(found[2])) if found else (1, 1)
+        last = source.text.count("\n") + 1 if "end of document" in str(error) else 1
+        line, column = (int(found[1]), int(found[2])) if found else (last, 1)
         message = f"not TOML: {str(error).partition(' (at ')[0]}"
         raise wrong(message, Span(source, line, column, column + 1)) from None
     node = _Toml(source).node(said, ())

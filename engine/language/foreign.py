@@ -1,35 +1,34 @@
-"""What other trainers call our words, so that a name brought from there leads home."""
+"""What other trainers call our words, so that a name brought from there leads home.
 
-FOREIGN = {
-    "lr": "train.learning_rate",
-    "unet_lr": "train.learning_rate",
-    "network_dim": "train.lora.rank",
-    "lora_rank": "train.lora.rank",
-    "network_alpha": "train.lora.alpha",
-    "lora_alpha": "train.lora.alpha",
-    "max_train_steps": "train.steps",
-    "train_batch_size": "train.batch_size",
-    "gradient_accumulation_steps": "train.micro_batch",
-    "max_grad_norm": "train.clip.limit",
-    "lr_scheduler": "train.schedule.kind",
-    "lr_warmup_steps": "train.schedule.warmup_steps",
-    "flow_schedule_shift": "train.noise.shift",
-    "discrete_flow_shift": "train.noise.shift",
-    "mixed_precision": "train.precision",
-    "optimizer_type": "train.optimizer.kind",
-    "caption_dropout_probability": "train.caption_dropout",
-    "checkpoint_step_interval": "train.checkpoints.every",
-    "checkpointing_steps": "train.checkpoints.every",
-    "checkpoints_total_limit": "train.checkpoints.keep",
-    "pretrained_model_name_or_path": "model.source.repository",
-    "num_frames": "data.frames",
-    "target_frames": "data.frames",
-    "instance_data_dir": "data.source.path",
-    "caption_strategy": "data.captions.kind",
-    "validation_prompt": "sample.prompts",
-    "validation_guidance": "sample.guidance",
-    "validation_num_inference_steps": "sample.steps",
-    "validation_noise_scheduler": "sample.sampler",
-    "attention_mechanism": "train.attention",
-    "enable_chunked_feed_forward": "train.feed_forward_chunks",
-}
+The names are the keys of the importer's tables. Only a word that nobody knows looks here, so they are read when first
+asked for.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from engine.language.nodes import plain
+from engine.language.read import read_file
+from engine.language.refused import NAMES
+from engine.words.table import MEANINGS
+
+_TABLES = Path(__file__).resolve().parents[1] / "importing" / "tables"
+_IN_ORDER = ("names", "simpletuner", "musubi", "ai-toolkit")  # the first that knows a name says what it means
+
+
+@cache
+def foreign_names() -> dict[str, str]:
+    """Return name in another trainer → our word, or the section that holds it."""
+    found: dict[str, str] = {}
+    ours = {path.rpartition(".")[2] for path in MEANINGS}
+    for table in _IN_ORDER:
+        node, _ = read_file(_TABLES / f"{table}.yaml", table)
+        assert node is not None, "the tables are ours"
+        said: Any = plain(node)
+        for rows in said["parts"].values():
+            for key, row in rows.items():
+                name = key.rpartition(".")[2]
+                if "words" in row and name not in {*ours, *NAMES} and "*" not in key:
+                    found.setdefault(name, next(iter(row["words"])))
+    return found

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from engine.language.diagnostics import RecipeError, render
-from engine.language.foreign import FOREIGN
+from engine.language.foreign import foreign_names
 from engine.language.overrides import sets as sets_of
 from engine.language.resolve import resolve
-from engine.words.table import WORDS
+from engine.words.table import HEADER_WORDS, MEANINGS
 
 HEADER = "apiVersion: wan-recipe/v1\nkind: recipe\nextends: [builtin:flavours/wan2.1-t2v-micro, builtin:hardware/cpu]\n"
 BODY = "data: {source: {kind: drawn, clips: 2, seed: 0}}\nsample: {prompts: {cat: a cat}}\n"
@@ -74,9 +74,15 @@ def test_a_word_at_the_wrong_level_is_told_where_it_belongs(recipe) -> None:
 
 
 def test_a_name_from_another_trainer_leads_home(recipe) -> None:
-    (found,) = findings(recipe(HEADER + BODY + "train: {network_dim: 8}\n"))
-    assert found.help == "here it is called `train.lora.rank`"
-    assert [ours for ours in FOREIGN.values() if ours not in WORDS] == []
+    for name in ("network_dim", "lora_rank", "--lora_rank"):
+        (found,) = findings(recipe(HEADER + BODY + f"train: {{{name}: 8}}\n"))
+        assert found.help == "here it is called `train.lora.rank`"
+    (found,) = findings(recipe(HEADER + BODY + "train: {unet_lr: 1e-4}\n"))
+    assert found.help == "here it is called `train.learning_rate`"
+    (found,) = findings(recipe(HEADER + BODY + "train: {blocks_to_swap: 8}\n"))
+    assert found.code == "RCP4207"  # it has a reason of its own
+    known = {*MEANINGS, *HEADER_WORDS}
+    assert [ours for ours in foreign_names().values() if ours not in known] == []
 
 
 def test_nonsense_gets_no_suggestion(recipe) -> None:

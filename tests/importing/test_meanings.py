@@ -1,0 +1,212 @@
+"""What keys of other trainers mean: their defaults, their oddities, their numbers as texts."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.importing.given import Dropped, Mapped, Unsupported
+from engine.importing.recipe import Imported, from_ai_toolkit, from_musubi, from_simpletuner
+from engine.language.nodes import Source, plain
+from engine.language.read import read_text
+
+MODEL = {"pretrained_model_name_or_path": "Wan-AI/Wan2.1-T2V-1.3B-Diffusers"}
+
+
+def said(imported: Imported, path: str) -> Any:
+    """The value of a word in the recipe's text; None where it says nothing."""
+    node, _ = read_text(Source("x", imported.text, Path()))
+    found: Any = plain(node)
+    for part in path.split("."):
+        found = found.get(part) if isinstance(found, dict) else None
+    return found
+
+
+def why(imported: Imported, key: str) -> Any:
+    return next(outcome for one, outcome in imported.outcomes if one.key == key)
+
+
+@pytest.fixture
+def simpletuner(tmp_path: Path):
+    def run(config: dict, clips: dict | None = None) -> Imported:
+        (tmp_path / "c.json").write_text(json.dumps(MODEL | config))
+        (tmp_path / "d.json").write_text(json.dumps([{"id": "x", "dataset_type": "video", **(clips or {})}]))
+        return from_simpletuner(tmp_path / "c.json", tmp_path / "d.json" if clips is not None else None)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("config", "word", "value"),
+    [
+        ({"--lora_rank": "32"}, "train.lora.rank", 32),
+        ({"lora_rank": 32}, "train.lora.alpha", 32),  # alpha follows the rank
+        ({"lora_rank": 32, "lora_alpha": 8}, "train.lora.alpha", 8),
+        ({"lora_alpha": 8, "lora_rank": 32}, "train.lora.alpha", 8),
+        ({}, "train.lora.rank", None),  # its default is the base's: nothing to say
+        ({}, "train.lora.dropout", 0.1),
+        ({}, "train.learning_rate", 4e-7),
+        ({}, "train.noise.shift", None),
+        ({"flow_schedule_shift": 0}, "train.noise.shift", 1),
+        ({"flow_schedule_shift": 5}, "sample.shift", 5),
+        ({}, "train.clip", {"kind": "value", "limit": 2}),
+        ({"max_grad_norm": 1, "grad_clip_method": "norm"}, "train.clip", {"kind": "norm", "limit": 1}),
+        ({"train_batch_size": 2, "gradient_accumulation_steps": "3"}, "train.batch_size", 6),
+        ({"train_batch_size": 2, "gradient_accumulation_steps": "3"}, "train.micro_batch", 2),
+        ({"gradient_checkpointing": False}, "train.gradient_checkpointing", False),
+        ({"gradient_checkpointing": "true"}, "train.gradient_checkpointing", True),
+        ({"optimizer": "optimi-lion", "optimizer_config": "weight_decay=0.1,betas=0.9,0.95"}, "train.optimizer", {"kind": "lion", "betas": [0.9, 0.95], "weight_decay": 0.1}),
+        ({"lr_scheduler": "cosine", "max_train_steps": 500}, "train.schedule", {"kind": "cosine", "warmup_steps": 0}),
+        ({"lr_scheduler": "cosine", "lr_warmup_steps": 100, "max_train_steps": 500}, "train.schedule", None),
+        ({"lr_scheduler": "constant_with_warmup", "lr_warmup_steps": 100, "max_train_steps": 500}, "train.schedule.warmup_steps", 100),
+        ({"lr_warmup_steps": 900, "max_train_steps": 500}, "train.schedule.warmup_steps", 25),
+        ({"resolution": 0.25, "resolution_type": "area"}, "data.size.edge", 500),
+        ({"resolution": 480, "resolution_type": "pixel"}, "data.size", None),
+        ({"validation_resolution": "832x480,1280x720"}, "sample.width", 832),
+        ({"validation_resolution": 512}, "sample.height", 512),
+        ({"validation_num_video_frames": 80}, "sample.frames", 77),
+        ({"flow_use_uniform_schedule": True}, "train.noise.levels", {"kind": "uniform"}),
+        ({"flow_sigmoid_scale": 1.5}, "train.noise.levels.scale", 1.5),
+        ({"attention_mechanism": "flash-attn-3"}, "train.attention", "flash_3"),
+        ({"enable_chunked_feed_forward": True}, "train.feed_forward_chunks", 4),
+    ],
+)  # fmt: skip
+def test_a_key_of_simpletuner_means_what_it_does_there(
+    simpletuner, config: dict, word: str, value: Any
+) -> None:
+    assert said(simpletuner(config), word) == value
+
+
+@pytest.mark.parametrize(
+    ("clips", "word", "value"),
+    [
+        ({"video": {"num_frames": 77}}, "data.frames", 73),  # 8n+1, though the codec takes 77
+        ({"video": {"num_frames": 81}}, "data.frames", 81),
+        ({"video": {"num_frames": 3}}, "data.frames", 1),
+        ({}, "data.frames", 73),  # five seconds at 15 frames/s, rounded down
+        ({}, "data.short_clips", "drop"),
+        ({}, "data.captions.kind", "filename"),
+        ({"caption_strategy": "textfile"}, "data.captions.kind", "beside"),
+        ({"caption_strategy": "instanceprompt", "instance_prompt": "a cat"}, "data.captions", {"kind": "one", "text": "a cat"}),
+        ({"resolution": 480}, "data.size", {"kind": "pixel_area", "edge": 480}),
+        ({"resolution": 490, "crop": True}, "data.size", {"kind": "exact", "width": 480, "height": 480}),
+        ({"instance_data_dir": "a/b"}, "data.source", {"kind": "folder", "path": "a/b"}),
+        ({"instance_data_dir": "a/{env:HOME}"}, "data.source", None),
+        ({"type": "huggingface", "dataset_name": "me/clips"}, "data.source", {"kind": "hub", "repository": "me/clips", "revision": "main"}),
+    ],
+)  # fmt: skip
+def test_a_key_of_a_dataset_means_what_it_does_there(simpletuner, clips: dict, word: str, value: Any) -> None:
+    assert said(simpletuner({}, clips), word) == value
+
+
+def test_the_dataset_says_its_size_closer_than_the_config(simpletuner) -> None:
+    made = simpletuner({"resolution": 512, "resolution_type": "pixel_area"}, {"resolution": 640})
+    assert said(made, "data.size.edge") == 640
+    config, clips = (outcome for one, outcome in made.outcomes if one.key == "resolution")
+    assert config == Dropped("what counts is `[0].resolution` and `resolution_type`")
+    assert clips == Mapped(("data.size",))
+
+
+@pytest.mark.parametrize("value", [None, "false"])
+def test_what_simpletuner_loses_on_its_command_line_does_not_count(simpletuner, value: Any) -> None:
+    made = simpletuner({"gradient_checkpointing": value, "lora_dropout": None})
+    assert isinstance(why(made, "gradient_checkpointing"), Dropped)
+    assert said(made, "train.gradient_checkpointing") is None, "true, as in the base"
+    assert said(made, "train.lora.dropout") == 0.1
+
+
+def test_of_a_key_that_is_said_twice_the_last_counts(simpletuner) -> None:
+    assert said(simpletuner({"seed": 1, "--seed": 2}), "train.seed") == 2
+
+
+def test_a_word_that_another_key_says_is_not_counted_twice(simpletuner) -> None:
+    assert why(simpletuner({"lora_rank": 32, "lora_alpha": 8}), "lora_rank") == Mapped(("train.lora.rank",))
+
+
+def test_a_disabled_entry_is_dropped_and_a_second_source_is_not_mixed_in(tmp_path: Path) -> None:
+    (tmp_path / "c.json").write_text(json.dumps(MODEL))
+    entries = [
+        {"id": name, "dataset_type": "video", "instance_data_dir": name, "disabled": off}
+        for name, off in (("a", True), ("b", False), ("c", False))
+    ]
+    (tmp_path / "d.json").write_text(json.dumps(entries))
+    made = from_simpletuner(tmp_path / "c.json", tmp_path / "d.json")
+    kinds = {one.name: type(outcome) for one, outcome in made.outcomes}
+    assert said(made, "data.source.path") == "b"
+    assert (kinds["[0].instance_data_dir"], kinds["[2].instance_data_dir"]) == (Dropped, Unsupported)
+
+
+def test_a_value_that_the_vocabulary_refuses_is_unsupported_with_its_reason(simpletuner) -> None:
+    made = simpletuner({"lora_rank": 0})
+    assert isinstance(why(made, "lora_rank"), Unsupported)
+    assert "it must be at least 1" in why(made, "lora_rank").reason
+    assert said(made, "train.lora.rank") is None
+
+
+def test_no_secret_reaches_the_recipe_or_the_report(simpletuner, tmp_path: Path) -> None:
+    token = "hf_" + "a1B2" * 8
+    made = simpletuner(
+        {"validation_prompt": f"a cat {token}", "hub_token": token, "webhook_config": {"webhook_url": token}}
+    )
+    assert token not in made.text + repr(made.outcomes)
+    assert "secret" in why(made, "validation_prompt").reason
+    assert said(made, "sample.prompts") is None
+    (tmp_path / "d.toml").write_text('[[datasets]]\nvideo_directory = "clips"\n')
+    arguments = f"--huggingface_token {token} --wandb_api_key={token} --output_name {token}"
+    assert token not in from_musubi(tmp_path / "d.toml", arguments).text
+
+
+def test_emoji_in_escapes_and_odd_letters_survive(simpletuner) -> None:
+    prompt = '🎈 «sailing»\u2028 #1: "quoted" \\ 帆船\n'
+    assert said(simpletuner({"validation_prompt": prompt}), "sample.prompts") == {"validation": prompt}
+
+
+def test_musubi_has_its_own_defaults(tmp_path: Path) -> None:
+    (tmp_path / "d.toml").write_text(
+        '[general]\nresolution = [832, 480]\n[[datasets]]\nvideo_directory = "clips"\n'
+    )
+    made = from_musubi(tmp_path / "d.toml", "wan_train_network.py --task t2v-1.3B --network_dim 8")
+    assert said(made, "train.lora") == {"rank": 8, "alpha": 1, "targets": said(made, "train.lora.targets")}
+    assert "ffn" in said(made, "train.lora.targets")[0]
+    assert said(made, "train.noise") == {"levels": {"kind": "uniform"}, "shift": 1}, "sigma, unshifted"
+    assert said(made, "data.size") == {"kind": "exact", "width": 832, "height": 480}, "no buckets"
+    assert (said(made, "train.steps"), said(made, "train.learning_rate"), said(made, "data.frames")) == (
+        1600,
+        2e-6,
+        1,
+    )
+    assert said(made, "train.gradient_checkpointing") is False
+
+
+@pytest.mark.parametrize(("sampling", "levels", "shift"), [("shift", "logit_normal", 3), ("sigmoid", "logit_normal", 1), ("uniform", "uniform", 1), ("sigma", "uniform", 3)])  # fmt: skip
+def test_musubi_shifts_only_where_it_says_so(tmp_path: Path, sampling: str, levels: str, shift: int) -> None:
+    (tmp_path / "d.toml").write_text("")
+    made = from_musubi(
+        tmp_path / "d.toml",
+        f"--task t2v-1.3B --timestep_sampling {sampling} --discrete_flow_shift 3.0 --sigmoid_scale 2",
+    )
+    found = said(made, "train.noise.shift")
+    assert (said(made, "train.noise.levels.kind"), found) == (levels, shift)
+
+
+def test_musubi_takes_its_options_from_a_config_file_too(tmp_path: Path) -> None:
+    (tmp_path / "d.toml").write_text('[[datasets]]\nvideo_directory = "clips"\n')
+    (tmp_path / "run.toml").write_text('task = "t2v-1.3B"\n[network]\nnetwork_dim = 64\n')
+    made = from_musubi(tmp_path / "d.toml", str(tmp_path / "run.toml"))
+    assert said(made, "train.lora.rank") == 64
+    (one,) = [one for one, _ in made.outcomes if one.key == "network_dim"]
+    assert (one.span.line, one.span.column) == (3, 1)
+
+
+def test_ai_toolkit_means_alpha_1_and_no_shift_where_it_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(
+        "config: {process: [{network: {linear: 8}, model: {name_or_path: Wan-AI/Wan2.1-T2V-1.3B-Diffusers}}]}"
+    )
+    made = from_ai_toolkit(tmp_path / "x.yaml")
+    assert (
+        said(made, "train.lora.rank"),
+        said(made, "train.lora.alpha"),
+        said(made, "train.noise.shift"),
+    ) == (8, 1, 1)
+    assert (said(made, "train.steps"), said(made, "train.learning_rate")) == (1000, 1e-6)
