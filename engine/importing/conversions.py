@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.language.nodes import Plain
+from engine.language.read import MAX_INTEGER
 
 
 class NotHere(Exception):
@@ -51,7 +52,7 @@ Conversion = Callable[[Any, str, Around], Any]
 def whole(value: Any, *_: Any) -> int:
     """A whole number, also where it is written as text or as 16.0."""
     found = number(value)
-    if found != int(found):
+    if found != int(found) or abs(found) > MAX_INTEGER:
         raise NotHere(f"{value!r} is not a whole number")
     return int(found)
 
@@ -64,7 +65,7 @@ def number(value: Any, *_: Any) -> int | float:
         found = math.nan
     if not math.isfinite(found):
         raise NotHere(f"{shown(value)} is not a number")
-    return int(found) if found == int(found) and abs(found) < 2**53 else found
+    return int(found) if found == int(found) and abs(found) <= MAX_INTEGER else found
 
 
 def text(value: Any, *_: Any) -> str:
@@ -206,7 +207,7 @@ def simpletuner_schedule(value: Any, _: str, around: Around) -> Noted:
 
 
 def _slow_start(warm: int, length: int) -> Noted:
-    if length and warm >= length:
+    if 0 < length <= warm:
         return Noted({"kind": "constant", "warmup_steps": length // 20},
                      f"A warm-up of {warm} steps would not be over after {length}; here it is a twentieth of them.")  # fmt: skip
     return Noted({"kind": "constant", "warmup_steps": warm})

@@ -95,14 +95,19 @@ def _hold(given: list[Given], outcomes: list[Outcome], words: dict[str, Word]) -
     """Take out what the vocabulary refuses; the keys that said it are unsupported, with its reason."""
     node, _ = read_text(Source("import", write("", [], words, [], []), Path()))
     assert isinstance(node, Mapping), "what we write is a mapping"
-    findings, paths = check_layer(Layer("import", node))
-    for found, path in zip(findings, paths, strict=False):
-        at = ".".join(map(str, path))
+    findings, _ = check_layer(Layer("import", node))
+    for found in findings:
+        at = found.path
         guilty = {id(one) for word, made in words.items() if _touches(word, at) for one in made.keys}
         for number, one in enumerate(given):
             if id(one) in guilty:
                 outcomes[number] = Unsupported(found.message, learns=True)
-        for word in [word for word, made in words.items() if {id(one) for one in made.keys} & guilty]:
+        bad = [
+            word
+            for word, made in words.items()
+            if guilty & {id(one) for one in made.keys} or _touches(word, at)
+        ]
+        for word in bad:
             del words[word]
 
 

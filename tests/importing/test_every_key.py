@@ -1,6 +1,7 @@
 """No key vanishes: each ends in exactly one of mapped, dropped with a reason, unsupported with a reason."""
 
 import json
+import shlex
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -178,3 +179,73 @@ def test_only_flavours_that_exist_are_written(tmp_path: Path) -> None:
     said = from_simpletuner(tmp_path / "c.json", None).text
     assert 'extends: ["builtin:flavours/wan2.1-t2v-1.3b"]  # model_flavour' in said
     assert "flavours/wan2.1-t2v-1.3b" in builtin_names()
+
+
+def well_formed(imported: Imported) -> None:
+    node, findings = read_text(Source("x", imported.text, Path()))
+    assert isinstance(node, Mapping)
+    assert findings == []
+    assert [found for found in check_layer(Layer("x", node))[0] if found.code != "RCP2003"] == []
+
+
+SCALARS = VALUES.filter(lambda said: not isinstance(said, dict))
+
+
+def nested(part: str):
+    """Mappings of the keys of a part of ai-toolkit's table, one in a while a stranger."""
+    keys = [row.key for row in table("ai-toolkit").rows if row.part == part and "*" not in row.key]
+    return st.dictionaries(
+        st.sampled_from([*keys, "odd", "train.odd", "train.ema_config.odd"]), SCALARS, max_size=12
+    )
+
+
+def deep(flat: dict) -> dict:
+    made: dict = {}
+    for path, value in flat.items():
+        *above, last = path.split(".")
+        below = made
+        for name in above:
+            below = below.setdefault(name, {}) if isinstance(below.setdefault(name, {}), dict) else {}
+        below[last] = value
+    return made
+
+
+@settings(max_examples=80, deadline=None)
+@given(nested("process"), nested("dataset"))
+def test_no_key_of_any_job_of_ai_toolkit_vanishes(process: dict, dataset: dict) -> None:
+    process, dataset = deep(process), deep(dataset)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.yaml"
+        path.write_text(json.dumps({"config": {"process": [process | {"datasets": [dataset]}]}}))
+        imported = from_ai_toolkit(path)
+    rows = {row.key for row in table("ai-toolkit").rows if row.part == "process"}
+    flat = Counter()
+    for name, value in process.items():
+        flat += Counter([name]) if name in rows else keys_of(value, name)
+    assert buckets(imported) == flat + Counter(f"datasets[0].{name}" for name in keys_of(dataset) if name)
+    well_formed(imported)
+
+
+ARGUMENTS = [row.key.replace("*", "thing") for row in table("musubi").rows if row.part == "arguments"]
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([*ARGUMENTS, "odd"]),
+            st.lists(st.sampled_from(["1", "0.5", "x=1", "bf16", "it's", "a b", "-1"]), max_size=2),
+        ),
+        max_size=20,
+    )
+)
+def test_no_word_of_any_command_line_vanishes(options: list) -> None:
+    line = " ".join(shlex.join([f"--{name}", *values]) for name, values in options)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "d.toml"
+        path.write_text('[[datasets]]\nvideo_directory = "clips"\n')
+        imported = from_musubi(path, f"python wan_train_network.py {line}")
+    assert buckets(imported) == Counter(
+        [*(f"--{name}" for name, _ in options), "datasets[0].video_directory"]
+    )
+    well_formed(imported)

@@ -24,7 +24,7 @@ def command(
     file: Annotated[Path, typer.Argument(help="Its file: simpletuner config.json, musubi's dataset TOML, ai-toolkit's YAML.", show_default=False)],
     data: Annotated[Path | None, typer.Option("--data", help="simpletuner: the dataset file, multidatabackend.json.")] = None,
     arguments: Annotated[str | None, typer.Option("--arguments", help="musubi: the command line that trains, or a file that holds it.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="The recipe to write; a file that is there is never overwritten.")] = None,
+    out: Annotated[Path | None, typer.Option("--output", "-o", help="The recipe to write; a file that is there is never overwritten.")] = None,
     allow_unmapped: Annotated[bool, typer.Option("--allow-unmapped", help="Write the recipe even where keys cannot be said in it.")] = False,
 ) -> None:  # fmt: skip
     """Make a recipe from a configuration of another trainer, and say what became of every key."""
