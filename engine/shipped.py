@@ -14,13 +14,16 @@ def data_folder(name: str) -> Path:
     return packed if packed.is_dir() else _ENGINE.parent / name
 
 
+def schema_file(name: str) -> Path:
+    """Return the file of a schema: ``layer`` or ``resolved``."""
+    return data_folder("schemas") / "v1" / f"{name}.schema.json"
+
+
 @cache
 def schema(name: str) -> dict[str, Any]:
     """Return a schema as it is published: ``layer`` or ``resolved``.
 
     It is generated from the models, and a test holds the two together; reading it costs a fiftieth of building them.
     """
-    read: dict[str, Any] = json.loads(
-        (data_folder("schemas") / "v1" / f"{name}.schema.json").read_text("utf-8")
-    )
+    read: dict[str, Any] = json.loads(schema_file(name).read_text("utf-8"))
     return read

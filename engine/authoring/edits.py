@@ -79,6 +79,16 @@ def put(path: Path, text: str) -> None:
             raise
 
 
+def begin(path: Path, text: str) -> None:
+    """Write a new file; one that is there stays as it is.
+
+    Raises:
+        FileExistsError: there is one already.
+    """
+    with path.open("x", encoding="utf-8", newline="\n") as new:
+        new.write(text)
+
+
 def _unseen(source: Source) -> list[Diagnostic]:
     for number, line in enumerate(source.text.split("\n"), start=1):
         for character, name in _UNSEEN.items():

@@ -14,7 +14,7 @@ from engine.language.resolve import resolve
 from engine.plan.keys import word_paths
 from engine.seam import Stage
 from engine.stages import STAGES
-from engine.words.__main__ import generated
+from engine.authoring.__main__ import generated
 from engine.words.recipe import Recipe
 from engine.words.schema import layer_schema, resolved_schema
 from engine.words.table import WORDS, word_at
@@ -25,7 +25,7 @@ def test_the_generated_files_are_up_to_date() -> None:
     stale = [
         path.name for path, text in generated().items() if not path.is_file() or path.read_text() != text
     ]
-    assert stale == [], "run python -m engine.words"
+    assert stale == [], "run python -m engine.authoring"
 
 
 @pytest.mark.parametrize("schema", [layer_schema(), resolved_schema()])

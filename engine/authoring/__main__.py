@@ -1,8 +1,8 @@
-"""``python -m engine.words``: write the schemas and the reference anew from the models."""
+"""``python -m engine.authoring``: write the schemas and the reference of the words anew from the models."""
 
 from pathlib import Path
 
-from engine.words.reference import reference
+from engine.authoring.reference import reference
 from engine.words.schema import published, resolved_schema
 from engine.words.table import vocabulary
 

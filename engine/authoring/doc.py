@@ -1,0 +1,133 @@
+"""What is known of one word, for people: ``recipe doc WORD``."""
+
+from collections.abc import Iterator
+from shlex import quote
+
+from engine.authoring.defaults import BASE, default, example
+from engine.authoring.effects import MEANS, may_follow, readers, run_again
+from engine.language.builtin import builtin_file
+from engine.language.files import shown
+from engine.language.foreign import foreign_names
+from engine.language.nodes import Plain
+from engine.language.refused import refusal
+from engine.language.suggest import nearest
+from engine.language.write import one_line
+from engine.shipped import schema
+from engine.words.classes import HOW
+from engine.words.table import HEADER_WORDS, MEANINGS, WORDS, Word, word_at
+
+
+def doc(said: str) -> str:
+    """Return what is known of a word or a section, whatever a person calls it.
+
+    Raises:
+        LookupError: nothing is called so; the message says what is near.
+    """
+    path, note = _meant(said.strip().strip("`"))
+    return "\n".join([*note, *_about(path)])
+
+
+def _meant(said: str) -> tuple[str, list[str]]:
+    """Return our word for what was said, and a line where it is another."""
+    if said in MEANINGS or said in HEADER_WORDS or said in _directives():
+        return said, []
+    above = word_at(said)
+    if above is not None and above.merge == "merge":  # a name of the author's own, such as a prompt's
+        return above.path, []
+    foreign = foreign_names().get(said.lstrip("-"))
+    if foreign:
+        return foreign, [f"`{said}` is called `{foreign}` here.", ""]
+    refused = refusal("", said.lstrip("-"), None)
+    if refused:
+        raise LookupError(f"{refused[1]}: {refused[2]}")
+    ends = _ending(said)
+    if len(ends) == 1:
+        return ends[0], []
+    if ends:
+        raise LookupError(f"`{said}` could be {', '.join(ends)}")
+    near = nearest(said, MEANINGS) or nearest(said, [path.rpartition(".")[2] for path in MEANINGS])
+    hint = f"did you mean {' or '.join(_ending(near))}?" if near else "all words stand in docs/reference.md"
+    raise LookupError(f"there is no word `{said}`; {hint}")
+
+
+def _ending(said: str) -> list[str]:
+    return [path for path in MEANINGS if path == said or path.endswith(f".{said}")]
+
+
+def _about(path: str) -> Iterator[str]:
+    yield path
+    if path in WORDS:
+        yield from _word(WORDS[path])
+    elif path in MEANINGS:
+        yield from _section(path)
+    elif path in HEADER_WORDS:
+        yield f"  {schema('layer')['properties'][path].get('description', '')}"
+        yield from _rows({"stands": "in the header of a file; it is not inherited, and runs nothing again"})
+    else:
+        yield f"  {_directives()[path]}"
+        yield from _rows({"stands": "in a layer, in place of a value or a section; see docs/language.md"})
+
+
+def _word(word: Word) -> Iterator[str]:
+    yield f"  {word.description}"
+    again = run_again(word.path)
+    hardware = (
+        "any file" if word.cache in HOW else "any file but a hardware profile, which says how and never what"
+    )
+    yield from _rows({
+        "values": f"{word.values} {word.unit}".strip(),
+        "default": _default(word.path),
+        "merge": _MERGE[word.merge],
+        "class": f"{word.cache}: {MEANS[word.cache]}",
+        "read by": ", ".join(readers(word.path)) or "nobody: it is for people",
+        "run again": _again(again),
+        "set by": hardware,
+        "example": _in_a_file(word.path, example(word.path)),
+        "": f"--set {quote(f'{word.path}={one_line(example(word.path))}')}",
+    })  # fmt: skip
+
+
+def _section(path: str) -> Iterator[str]:
+    yield f"  {MEANINGS[path]}"
+    words = [word for name, word in WORDS.items() if name.startswith(f"{path}.")]
+    width = max(len(word.path) for word in words)
+    yield ""
+    yield from (f"  {word.path:<{width}}  {word.description}" for word in words)
+    yield from _rows({"run again": _again(run_again(path))})
+
+
+def _in_a_file(path: str, value: Plain) -> str:
+    for name in reversed(path.split(".")):
+        value = {name: value}
+    return one_line(value).removeprefix("{").removesuffix("}")
+
+
+def _default(path: str) -> str:
+    said = default(path)
+    if said is None:
+        return "none: a flavour or a recipe says it"
+    return f"{one_line(said.value)}   ({shown(builtin_file(BASE))}:{said.span.line})"
+
+
+def _again(first: tuple[str, ...]) -> str:
+    then = may_follow(first)
+    return (
+        ", ".join(first) + (f"; where their results differ, {', '.join(then)}" if then else "") or "nothing"
+    )
+
+
+def _directives() -> dict[str, str]:
+    known = schema("layer")["$defs"]["Directive"]["properties"]
+    return {name: word["description"] for name, word in known.items()}
+
+
+_MERGE = {
+    "replace": "a later layer replaces it",
+    "merge": "layers merge, name by name",
+    "by kind": "layers merge; another kind replaces all of it",
+}
+
+
+def _rows(said: dict[str, str]) -> Iterator[str]:
+    yield ""
+    yield from (f"  {name:<10} {text}" for name, text in said.items())

@@ -1,0 +1,90 @@
+"""`recipe doc` knows every word, by our name or by another trainer's."""
+
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from engine.authoring.defaults import default, example
+from engine.authoring.doc import doc
+from engine.authoring.effects import may_follow, readers, run_again
+from engine.language.foreign import foreign_names
+from engine.language.nodes import Source, plain
+from engine.language.read import read_text
+from engine.language.resolve import check_layers
+from engine.words.classes import CacheClass
+from engine.words.table import HEADER_WORDS, MEANINGS, WORDS
+
+
+def test_of_a_word_everything_is_said(recipe) -> None:
+    said = recipe("doc", "train.lora.rank").out
+    line = next(
+        number
+        for number, text in enumerate((ROOT / "recipes/base/wan.yaml").read_text().splitlines(), start=1)
+        if "rank:" in text
+    )
+    for part in ("Rank of the two factors.", "whole number ≥ 1 ≤ 1024", f"16   ({ROOT}/recipes/base/wan.yaml:{line})",
+                 "a later layer replaces it", "identity:", "train, export; where their results differ, sample",
+                 "any file but a hardware profile", "train: {lora: {rank: 16}}", "--set train.lora.rank=16"):  # fmt: skip
+        assert part in said, part
+
+
+@pytest.mark.parametrize("path", [*MEANINGS, *HEADER_WORDS, "$append", "$unset"])
+def test_every_word_and_section_has_a_page(path: str) -> None:
+    assert doc(path).startswith(f"{path}\n  ")
+
+
+@pytest.mark.parametrize("path", WORDS)
+def test_the_example_of_every_word_is_valid_where_it_says(path: str, tmp_path: Path) -> None:
+    (line,) = [line for line in doc(path).splitlines() if line.startswith("  example")]
+    text = line.removeprefix("  example").strip()
+    (tmp_path / "x.yaml").write_text(f"apiVersion: wan-recipe/v1\nkind: flavour\n{text}\n")
+    assert [found for found in check_layers(tmp_path / "x.yaml") if found.severity == "error"] == []
+    value = plain(read_text(Source("", text, Path()))[0])
+    for part in path.split("."):
+        value = value[part]
+    assert value == example(path)
+
+
+def test_the_default_is_what_the_base_says() -> None:
+    base = plain(read_text(Source("", (ROOT / "recipes/base/wan.yaml").read_text(), Path()))[0])
+    for path in WORDS:
+        value = base
+        for part in path.split("."):
+            value = value.get(part, None) if isinstance(value, dict) else None
+        assert (default(path).value if default(path) else None) == value, path
+
+
+@pytest.mark.parametrize(("said", "word"), foreign_names().items())
+def test_a_name_of_another_trainer_leads_home(said: str, word: str) -> None:
+    assert doc(said).startswith(f"`{said}` is called `{word}` here.")
+    assert f"\n{word}\n" in doc(said)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("train.lora.rnk", "did you mean train.lora.rank?"),
+        ("rnk", "did you mean train.lora.rank?"),
+        ("seed", "train.seed, sample.seed"),
+        ("masked_loss", "is not taken"),
+        ("quux", "docs/reference.md"),
+    ],
+)
+def test_what_is_no_word_exits_2_with_a_way_out(recipe, said: str, words: str) -> None:
+    done = recipe("doc", said)
+    assert done.code == 2
+    assert words in " ".join(done.err.replace("│", " ").split())
+
+
+def test_a_part_of_a_name_is_enough_where_only_one_word_has_it() -> None:
+    assert doc("rank").startswith("train.lora.rank\n")
+    assert doc("sample.prompts.cat").startswith("sample.prompts\n")
+
+
+@pytest.mark.parametrize("path", WORDS)
+def test_only_words_that_count_send_stages_to_work(path: str) -> None:
+    counts = WORDS[path].cache in (CacheClass.IDENTITY, CacheClass.EXTEND, CacheClass.LOCATION)
+    assert bool(run_again(path)) == counts
+    assert set(run_again(path)) <= set(readers(path))
+    assert not set(may_follow(run_again(path))) & set(run_again(path))
