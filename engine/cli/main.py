@@ -38,6 +38,8 @@ VERBS = {  # in the order of `recipe --help`: verb → its file in engine/cli/ve
     "resolve": "resolve",
     "why": "why",
     "diff": "diff",
+    "lock": "lock",
+    "vendor": "vendor",
     "init": "init",
     "list": "list_",
     "show": "show_",

@@ -15,8 +15,10 @@ from engine.cli.options import (
     overrides,
 )
 from engine.cli.progress import watcher
+from engine.cli.sharing import AllowFile, FrozenRun, LockedRun, Trust, ask_for_trust, look_at_lock
 from engine.cli.show import show_outcome, show_plan
 from engine.cli.store import StoreFolder, store_folder
+from engine.language.files import Access
 
 
 def command(
@@ -28,9 +30,16 @@ def command(
     output: Annotated[Path, typer.Option(help="Folder for the files that you want to have.")] = Path(
         "outputs"
     ),
+    trust: Trust = None,
+    locked: LockedRun = False,
+    frozen: FrozenRun = False,
+    allow_file: AllowFile = False,
 ) -> None:
     """Do what the plan says, taking up where the last run stopped."""
-    made, resolved, warnings = pipeline.plan(recipe, overrides(sets, jsons, unsets), store_folder(store))
+    access = Access(fetch=True, allow_file=allow_file, store=store_folder(store))
+    made, resolved, warnings = pipeline.plan(recipe, overrides(sets, jsons, unsets), store_folder(store), access)
+    look_at_lock(recipe, access, locked=locked, frozen=frozen)
+    ask_for_trust(recipe, access, trust or ())
     print_findings(warnings)
     typer.echo(show_plan(made))
     with watcher(made) as watch:
