@@ -10,6 +10,7 @@ deleted. The layout, below ``v1/`` of the store's folder:
     shared/<stage>/<identity>/   checkpoints of a training
     last/<recipe>.json           what a recipe file led to last, to tell what changed
     runs/<time>-<recipe>/        events of each run
+    git/                         what was fetched of repositories of layers
     tmp/ · rejected/ · locks/
 """
 
