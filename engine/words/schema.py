@@ -126,7 +126,13 @@ def _tidy_word(word: Schema, definitions: Mapping[str, Schema], *, complete: boo
     notes = {key: kept.pop(key) for key in list(kept) if key.startswith("x-") or key == "description"}
     if isinstance(kept.get("additionalProperties"), dict):
         kept["additionalProperties"] = _or_directive(kept["additionalProperties"])
-    return notes | _or_directive(kept)
+    return notes | _offered(kept) | _or_directive(kept)
+
+
+def _offered(word: Schema) -> Schema:
+    """Say what a word may be where editors look for something to offer: they do not look into conditions."""
+    values = [True, False] if word.get("type") == "boolean" else word.get("enum")
+    return {"examples": values} if values else {}
 
 
 def _or_directive(value: Schema) -> Schema:
