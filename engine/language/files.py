@@ -64,21 +64,22 @@ class Files:
         """
         text, source = str(said.value), said.span.source
         if text.startswith(BUILTIN):
-            return _within(
-                builtin_file(text.removeprefix(BUILTIN)), data_folder("recipes"), text, "the program's own"
-            )
+            path, ours = builtin_file(text.removeprefix(BUILTIN)).resolve(), data_folder("recipes").resolve()
+            if not path.is_relative_to(ours):
+                raise Refused(
+                    "RCP5002", f"`{text}` leads out of the program's own layers", "see `recipe list`"
+                )
+            return path
         if is_address(text):
             return self._elsewhere(text, source.blob, below)
         if source.blob is not None:
             return self._take(source.blob.asked.beside(text), source.blob.commit, below)
-        path = source.folder / text[:LONGEST].replace(
-            "\0", ""
-        )  # a name that no file can have is one that is not there
-        return (
-            _within(path, self.project, text, "the project of this recipe")
-            if self.project
-            else path.resolve()
-        )
+        # a name that no file can have is one that is not there
+        path = (source.folder / text[:LONGEST].replace("\0", "")).resolve()
+        if self.project is not None and not path.is_relative_to(self.project):
+            raise Refused("RCP5002", f"`{text}` leads out of the project of this recipe",
+                          f"it would be {path}; who gets the recipe gets {self.project} alone: copy the file there")  # fmt: skip
+        return path
 
     def read(self, place: Place, name: str) -> tuple[Node | None, list[Diagnostic]]:
         """Read what was found."""
@@ -153,15 +154,6 @@ def _content(address: Address, access: Access) -> tuple[str, bytes]:
 
     repository = Repository.of(address, git_cache(access.store))
     return (repository.fetch if access.fetch else repository.read)(address.ref, address.file)
-
-
-def _within(path: Path, folder: Path, text: str, whose: str) -> Path:
-    """Return where a path leads, links and all, if it stays in a folder."""
-    full = path.resolve()
-    if not full.is_relative_to(folder.resolve()):
-        raise Refused("RCP5002", f"`{text}` leads out of {whose}",
-                      f"it would be {full}; copy the file into {folder}: who gets the recipe gets that folder alone")  # fmt: skip
-    return full
 
 
 def _says_places(node: Node) -> list[Diagnostic]:

@@ -52,6 +52,7 @@ class _Loader:
         self.files = files
         self.layers: list[Layer] = []
         self.findings: list[Diagnostic] = []
+        self.taken = 0  # files, the recipe left out
         self.done: dict[Place, frozenset[str]] = {}  # names of a file and of all that it is built on
 
     def load(self, place: Place, name: str, below: tuple[Place, ...]) -> None:
@@ -76,7 +77,7 @@ class _Loader:
     def _fragment(self, at: tuple[str, ...], said: Scalar, below: tuple[Place, ...]) -> None:
         """Lay a fragment right below the file that includes it."""
         place = self._found(said, below)
-        if place is None:
+        if place is None or not self._room(said):
             return
         if isinstance(place, Path) and not place.is_file():
             self._add("RCP2207", f"there is no fragment `{said.value}`", said.span, f"looked for {place}")
@@ -100,13 +101,24 @@ class _Loader:
         elif isinstance(place, Path) and not place.is_file():
             near = did_you_mean(text, [BUILTIN + name for name in builtin_names()])
             self._add("RCP2201", f"there is no layer `{text}`", said.span, near or f"looked for {place}")
-        elif place not in self.done and len(self.done) >= MAX_LAYERS:
-            self._add("RCP1005", f"more than {MAX_LAYERS} layers", said.span)
-        elif place not in self.done:
+        elif place not in self.done and self._room(said):
             self.load(place, name_of(place, text), below)
-            if self.layers and self.layers[-1].name == name_of(place, text) and self.layers[-1].kind == "fragment":
-                self._add("RCP2201", f"`{text}` is a fragment", said.span, "take it in at its place by `$include`")
+            if (
+                self.layers
+                and self.layers[-1].name == name_of(place, text)
+                and self.layers[-1].kind == "fragment"
+            ):
+                self._add(
+                    "RCP2201", f"`{text}` is a fragment", said.span, "take it in at its place by `$include`"
+                )
         return self.done.get(place, frozenset())
+
+    def _room(self, said: Scalar) -> bool:
+        """Take one more file in; past the limit say so once."""
+        self.taken += 1
+        if self.taken == MAX_LAYERS + 1:
+            self._add("RCP1005", f"more than {MAX_LAYERS} layers and fragments", said.span)
+        return self.taken <= MAX_LAYERS
 
     def _found(self, said: Scalar, below: tuple[Place, ...]) -> Place | None:
         """Return what a name means; None, with a finding, where it is not read."""
