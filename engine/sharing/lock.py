@@ -29,7 +29,7 @@ from engine.words.table import SECTIONS, word_at
 Facts = dict[str, Any]
 
 _FREE = (CacheClass.RUNTIME, CacheClass.LOCATION, CacheClass.LABEL)
-_MARK = "# Derived by `recipe lock`"
+_MARK = "by `recipe lock`: do not edit it"  # which tells a lock from a file that only has its name
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ def compose(recipe: Path, access: Access, resolved: Resolved | None = None) -> F
 def written(facts: Facts, recipe: Path) -> str:
     """Write facts as YAML, one a line, always in the same way."""
     lines = [
-        f"{_MARK} {recipe.name}: do not edit it, share it with the recipe; after a conflict, run that again."
+        f"# Derived from {recipe.name} {_MARK}, share it with the recipe. After a conflict, run that again."
     ]
     for name, fact in facts.items():
         match fact:

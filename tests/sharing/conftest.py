@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -81,10 +81,12 @@ def refused(recipe: Path, access: Access) -> Diagnostic:
     return caught.value.findings[0]
 
 
-def program(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def program(
+    *arguments: str, cwd: Path, before: Sequence[str] = (), **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run the program as a person does, in a home of its own."""
     done = subprocess.run(
-        [sys.executable, "-m", "engine.cli", *arguments], cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL,
+        [*before, sys.executable, "-m", "engine.cli", *arguments], cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL,
         env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "HOME": str(cwd), "RECIPE_STORE": str(cwd / "store"),
              "RECIPE_CONFIG": str(cwd / "config"), **environment}, check=False,
     )  # fmt: skip

@@ -1,6 +1,7 @@
 """Layers of repositories: read at exactly one commit, from a cache that is believed only as far as it adds up."""
 
 import shutil
+import subprocess
 import zlib
 from pathlib import Path
 
@@ -178,3 +179,22 @@ def test_a_layer_from_elsewhere_does_not_say_where_things_lie(remote: Remote, he
     commit = remote.commit({"a.yaml": LAYER + f"data: {{source: {{kind: folder, path: '{path}'}}}}\n"})
     found = refused(write(here, f"{remote.url}@{commit}#a.yaml", body=BODY), online(here))
     assert (found.code, found.path, found.span.line) == ("RCP5004", "data.source.path", 4)
+
+
+APART = ["unshare", "--user", "--map-root-user", "--net"]  # a network namespace without any route
+NO_NAMESPACES = (
+    not shutil.which("unshare")
+    or subprocess.run([*APART, "true"], capture_output=True, check=False).returncode
+)
+
+
+@pytest.mark.skipif(bool(NO_NAMESPACES), reason="network namespaces are not to be had here")
+def test_what_was_fetched_is_all_that_validating_and_planning_need(remote: Remote, here: Path) -> None:
+    remote.commit({"a.yaml": flavour(3)})
+    write(here, f"{remote.url}@main#a.yaml")
+    assert program("lock", "x.yaml", cwd=here, RECIPE_ALLOW_FILE="1").returncode == 0
+    shutil.rmtree(remote.folder)
+    for said in (["validate", "x.yaml"], ["plan", "x.yaml"], ["resolve", "x.yaml"], ["lock", "x.yaml", "--check"],
+                 ["why", "train.lora.rank", "x.yaml"], ["vendor", "x.yaml", "-o", "copy"]):  # fmt: skip
+        done = program(*said, cwd=here, before=APART, RECIPE_ALLOW_FILE="1")
+        assert done.returncode == 0, (said, done.stderr)

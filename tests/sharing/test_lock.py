@@ -102,7 +102,7 @@ def test_a_lock_says_what_it_holds(remote: Remote, here: Path) -> None:
     assert all(re.fullmatch("b3:[0-9a-f]{64}", layer["digest"]) for layer in held["layers"])
     assert (held["version"], held["values"]["train.lora.rank"]) == (1, 3)
     assert list(held["values"]) == sorted(held["values"])
-    assert lock_file(recipe).read_text().startswith("# Derived by `recipe lock` x.yaml: do not edit")
+    assert lock_file(recipe).read_text().startswith("# Derived from x.yaml by `recipe lock`: do not edit")
 
 
 def test_repositories_of_the_hub_are_named_with_their_commit_where_it_is_known(here: Path) -> None:
