@@ -12,7 +12,8 @@ FORM = "write git+https://HOST/ORG/REPO@COMMIT#PATH"
 
 _PROTOCOLS = ("https", "ssh", "file")
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?")
-_NAME = re.compile(r"[\w.~+][\w.~+-]*")  # of a folder on the way to a repository
+_NAME = re.compile(r"[A-Za-z0-9_.~+][A-Za-z0-9_.~+-]*")  # of a folder on the way to a repository
+_FOLDER = re.compile(r"[\w.~+][\w.~+-]*")  # the same on this machine, in any script
 _REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]{0,199}")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -123,7 +124,7 @@ def parse_address(text: str, *, allow_file: bool) -> Address:
                       "repositories of this machine are read with --allow-file, or with RECIPE_ALLOW_FILE=1")  # fmt: skip
     host, _, path = rest.partition("/")
     path, _, ref = path.partition("@")
-    remote = f"{protocol}://{_host(host, protocol)}/{_repository(path, text)}"
+    remote = f"{protocol}://{_host(host, protocol)}/{_repository(path, text, _FOLDER if protocol == 'file' else _NAME)}"
     if not _REF.fullmatch(ref) or ".." in ref:
         what = f"`{ref}` is not the name of a commit, branch or tag" if ref else f"`{text}` names no commit"
         raise Refused("RCP5001", what, FORM)
@@ -147,9 +148,9 @@ def _host(host: str, protocol: str) -> str:
     return f"{user}{at}{bare.lower()}"
 
 
-def _repository(path: str, text: str) -> str:
+def _repository(path: str, text: str, plain: re.Pattern[str]) -> str:
     names = path.removesuffix("/").split("/")
-    if odd := [name for name in names if not _NAME.fullmatch(name) or name in (".", "..")]:
+    if odd := [name for name in names if not plain.fullmatch(name) or name in (".", "..")]:
         raise Refused("RCP5001", f"`{odd[0]}` in `{text}` is not a plain name", FORM)
     return "/".join(names)
 

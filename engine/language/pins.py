@@ -62,7 +62,7 @@ def read_lock(recipe: Path) -> Lock | None:
         RecipeError: it cannot be read, or a newer program wrote it.
     """
     file = lock_file(recipe)
-    if not file.exists():
+    if not file.is_file():  # which also keeps away from pipes and devices
         return None
     node, findings = read_file(file, file.name)
     again = f"it is derived: run `recipe lock {recipe.name}`"

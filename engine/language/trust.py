@@ -142,4 +142,5 @@ def _remote(said: Scalar) -> str:
 def _licence(node: Mapping) -> str:
     meta = plain(entry.value) if (entry := node.get("meta")) else None
     said = (meta.get("licence") or meta.get("license")) if isinstance(meta, dict) else None
-    return said if isinstance(said, str) else ""
+    # a stranger's words in a question about the stranger: nothing in them may steer the terminal
+    return "".join(sign for sign in str(said or "")[:80] if sign.isprintable())

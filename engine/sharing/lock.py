@@ -7,6 +7,7 @@ Words that only say where, how fast or for whom are left out: they do not make a
 
 import json
 import os
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -101,7 +102,7 @@ def lock(recipe: Path, access: Access, upgrade: Sequence[str] | None = None) -> 
     if unknown := [name for name in upgrade or () if name not in known]:
         raise NoSuchReference(unknown, [str(address) for address in pinning.met.values()])
     text = written(facts, recipe)
-    changed = not file.exists() or file.read_text("utf-8") != text
+    changed = not file.is_file() or file.read_text("utf-8") != text
     if changed:
         _publish(file, text)
     moves = [
@@ -178,7 +179,7 @@ def written(facts: Facts, recipe: Path) -> str:
 def _pins_before(recipe: Path) -> Pins:
     """Return what the lock held; nothing where it is torn, because it is derived; a stranger's file is left alone."""
     file = lock_file(recipe)
-    if file.exists() and _MARK not in file.read_text("utf-8", errors="replace"):
+    if file.is_file() and _MARK not in file.read_text("utf-8", errors="replace"):
         span = Span(Source(file.name, "", file.parent), 1, 1, 2)
         raise RecipeError([Diagnostic("RCP5102", f"{file.name} was not written by `recipe lock` and is left alone", span,
                                       help="call it something else")])  # fmt: skip
@@ -300,10 +301,11 @@ def _layers(held: Facts) -> list[Facts]:
 
 
 def _publish(file: Path, text: str) -> None:
-    """Write a file at once: nobody ever sees half of it."""
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    """Write a file at once: nobody ever sees half of it, and no link that lies there is written through."""
+    draft = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
     try:
-        draft.write_text(text, "utf-8")
+        with draft.open("x", encoding="utf-8") as out:
+            out.write(text)
         draft.replace(file)
     finally:
         draft.unlink(missing_ok=True)

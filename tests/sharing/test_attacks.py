@@ -40,6 +40,7 @@ ADDRESSES = {
     "a password": (f"git+https://bob:hunter2@h.org/o/r@{COMMIT}#x.yaml", "RCP5201"),
     "a folder up in the repository's own path": (f"git+https://h.org/o/../r@{COMMIT}#x.yaml", "RCP5001"),
     "percent in the repository's own path": (f"git+https://h.org/o/%2e%2e/r@{COMMIT}#x.yaml", "RCP5001"),
+    "a letter that looks like another": (f"git+https://h.org/\u0430bc/r@{COMMIT}#x.yaml", "RCP5001"),
     "a control character": (f"git+https://h.org/o/r@{COMMIT}#x\\u0007.yaml", "RCP5001"),
     "no reference": ("git+https://h.org/o/r#x.yaml", "RCP5001"),
     "no file": (f"git+https://h.org/o/r@{COMMIT}", "RCP5001"),

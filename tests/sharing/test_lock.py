@@ -246,6 +246,20 @@ def test_a_file_of_that_name_that_is_no_lock_is_left_alone(here: Path) -> None:
     assert lock_file(recipe).read_text() == "mine: 1\n"
 
 
+def test_a_link_in_place_of_a_lock_is_not_written_through(here: Path) -> None:
+    recipe = write(here, MICRO)
+    lock(recipe, online(here))
+    (here / "precious").write_bytes(lock_file(recipe).read_bytes() + b"# mine\n")
+    before = (here / "precious").read_bytes()
+    lock_file(recipe).unlink()
+    lock_file(recipe).symlink_to(here / "precious")
+    assert lock(recipe, online(here)).changed
+    assert (here / "precious").read_bytes() == before
+    lock_file(recipe).unlink()
+    os.mkfifo(lock_file(recipe))
+    assert failing(recipe).code == "RCP5102"
+
+
 def test_a_recipe_that_is_wrong_is_not_locked(here: Path) -> None:
     recipe = write(here, MICRO, body=BODY + "train: {lora: {rnk: 1}}\n")
     assert failing(recipe, lock).code == "RCP2001"

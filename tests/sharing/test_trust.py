@@ -95,6 +95,13 @@ def test_a_stranger_is_described_by_what_is_used_of_it(remote: Remote, mine: Pat
     assert (stranger.span.line, stranger.span.column) == (3, 11)
 
 
+def test_a_licence_cannot_speak_to_the_terminal(remote: Remote, mine: Path) -> None:
+    commit = remote.commit({"a.yaml": LAYER + 'meta: {licence: "MIT\\e[2J\\r' + "x" * 200 + '"}\n'})
+    (stranger,) = strangers(write(mine, f"{remote.url}@{commit}#a.yaml"), online(mine))
+    assert stranger.licences[0].startswith("MIT[2Jxx")
+    assert len(stranger.licences[0]) <= 80
+
+
 def test_who_was_trusted_once_is_not_asked_about_again(remote: Remote, mine: Path) -> None:
     recipe, _ = shared(remote, mine)
     trust([f"file://{remote.folder}"])
