@@ -81,8 +81,8 @@ def resolve(path: Path, overrides: Sequence[Override] = (), access: Access = OFF
     own = layers[-1]  # the file itself is laid last
     usable, excused, wrong = _usable(layers, sets)
     merged, conflicts = merge(usable, own.node.span)
-    lost = follow(merged)
-    lacks = [] if lost else check_complete(merged)
+    lost, without_value = follow(merged)
+    lacks = [lack for lack in check_complete(merged) if lack.path not in without_value]
     complete = not lacks and not conflicts and not lost
     findings += [*wrong, *conflicts, *lost, *disagreements(merged, usable)]
     if own.kind in LAYERS:
