@@ -15,8 +15,6 @@ from engine.language.files import shown
 from engine.language.nodes import Node, Source, Span
 from engine.language.read import read_file, read_text
 
-_UNSEEN = {"\x85": "U+0085", "\u2028": "U+2028", "\u2029": "U+2029"}  # YAML ends a line there; editors do not
-
 
 @dataclass(frozen=True, slots=True)
 class Edit:
@@ -47,8 +45,8 @@ def readable(path: Path) -> tuple[Source, Node]:
     node, findings = read_file(path, shown(path))
     text = "" if node is None else path.read_text(encoding="utf-8-sig")
     source = Source(shown(path), text, path.parent)
-    findings += [*_unseen(source), *(_asked(source) if node is not None and not findings else ())]
-    if node is None or findings:
+    findings += _asked(source) if node is not None else ()
+    if node is None or any(found.severity == "error" for found in findings):
         raise RecipeError(findings)
     return source, node
 
@@ -56,7 +54,7 @@ def readable(path: Path) -> tuple[Source, Node]:
 def reread(source: Source, text: str) -> Node:
     """Read what a file would become; that it cannot be read would be a mistake of the program."""
     node, findings = read_text(Source(source.name, text, source.folder))
-    if node is None or findings:
+    if node is None or any(found.severity == "error" for found in findings):
         said = "; ".join(found.message for found in findings)
         raise RuntimeError(
             f"{source.name}: the changed text cannot be read: {said}. The file was left alone."
@@ -87,16 +85,6 @@ def begin(path: Path, text: str) -> None:
     """
     with path.open("x", encoding="utf-8", newline="\n") as new:
         new.write(text)
-
-
-def _unseen(source: Source) -> list[Diagnostic]:
-    for number, line in enumerate(source.text.split("\n"), start=1):
-        for character, name in _UNSEEN.items():
-            if (at := line.find(character)) >= 0:
-                span = Span(source, number, at + 1, at + 2)
-                return [Diagnostic("RCP1003", f"the line break {name}, which no editor shows", span,
-                                   help=f'write "\\u{ord(character):04x}" in double quotes')]  # fmt: skip
-    return []
 
 
 def _asked(source: Source) -> list[Diagnostic]:

@@ -14,10 +14,12 @@ class Code:
     Attributes:
         title: one sentence.
         exit: exit code of the program when the finding is an error.
+        by_plan: whether only a plan finds it: it looks at clips, and at what was made.
     """
 
     title: str
     exit: int = 1
+    by_plan: bool = False
 
 
 CODES: dict[str, Code] = {
@@ -29,6 +31,10 @@ CODES: dict[str, Code] = {
     "RCP1004": Code("A number that recipes do not have: infinite, not a number, or too large."),
     "RCP1005": Code("The text is too large, too deep or has too many parts.", exit=5),
     "RCP1006": Code("The file cannot be read."),
+    "RCP1007": Code(
+        "A character that misleads: another line end, another space, text that is turned around."
+    ),
+    "RCP1008": Code("A spelling of true, false or null that other programs take for a text."),
     "RCP2001": Code("A word that the vocabulary does not have."),
     "RCP2002": Code("A value of the wrong kind or out of range."),
     "RCP2003": Code("A word that a complete recipe needs is missing."),
@@ -42,11 +48,15 @@ CODES: dict[str, Code] = {
     "RCP2302": Code("Only a file of kind `recipe` runs."),
     "RCP2304": Code("The file needs another version of the program.", exit=8),
     "RCP2401": Code("An override that cannot be read."),
+    "RCP2501": Code("An allowance that cannot be: of no code, of an error, or without a reason."),
+    "RCP2502": Code("An allowance that silences nothing."),
     "RCP3201": Code("A file of another trainer that is not what that trainer writes."),
     "RCP3202": Code("Keys of another trainer that cannot be said in a recipe."),
     "RCP3203": Code("A file that is there already would be overwritten."),
     "RCP3001": Code("A file that is written for an older version of the language."),
-    "RCP3002": Code("A file that is written for a version of the language that this program does not read.", exit=8),
+    "RCP3002": Code(
+        "A file that is written for a version of the language that this program does not read.", exit=8
+    ),
     "RCP3003": Code("A file of an older version that cannot be brought to this one by itself."),
     "RCP4001": Code("A frame count that the video codec would cut silently."),
     "RCP4002": Code("A width or height that the model cannot tile."),
@@ -55,7 +65,7 @@ CODES: dict[str, Code] = {
     "RCP4005": Code("Numbers of the model that do not fit together."),
     "RCP4006": Code("A pattern that is not a regular expression."),
     "RCP4007": Code("A prompt name that cannot be a file name."),
-    "RCP4008": Code("A pattern that matches no layer of the model."),
+    "RCP4008": Code("A pattern that matches no layer of the model.", by_plan=True),
     "RCP4009": Code("Samples at a size that the model was not trained at."),
     "RCP4010": Code("An area that reads like a height: 480 is not 480p."),
     "RCP4011": Code("Guidance outside of what is safe for the model."),
@@ -67,12 +77,12 @@ CODES: dict[str, Code] = {
     "RCP4017": Code("A learning rate of 0."),
     "RCP4018": Code("A learning rate far above what is usual."),
     "RCP4019": Code("A LoRA scaled far up or down by alpha / rank."),
-    "RCP4101": Code("The folder of clips is not there, or holds no clips."),
-    "RCP4102": Code("Clips that cannot be used."),
-    "RCP4103": Code("Clips without captions."),
-    "RCP4104": Code("Fewer frames than asked."),
-    "RCP4106": Code("Results that would lie among the clips."),
-    "RCP4107": Code("A bucket with fewer clips than a batch."),
+    "RCP4101": Code("The folder of clips is not there, or holds no clips.", by_plan=True),
+    "RCP4102": Code("Clips that cannot be used.", by_plan=True),
+    "RCP4103": Code("Clips without captions.", by_plan=True),
+    "RCP4104": Code("Fewer frames than asked.", by_plan=True),
+    "RCP4106": Code("Results that would lie among the clips.", by_plan=True),
+    "RCP4107": Code("A bucket with fewer clips than a batch.", by_plan=True),
     "RCP4201": Code("Masked loss, which Wan does not take."),
     "RCP4202": Code("CLIP score, which says nothing of videos."),
     "RCP4203": Code("Four-bit weights, which Wan 2.1 does not survive."),
@@ -83,7 +93,9 @@ CODES: dict[str, Code] = {
     "RCP4208": Code("A boundary between experts where there is one expert."),
     "RCP4209": Code("Image to video, which is not built yet; it wants clips, not images."),
     "RCP4210": Code("Deleting clips, which nothing here does."),
-    "RCP5001": Code("An address of a layer that is not read: another protocol, a user's name, an option.", exit=5),
+    "RCP5001": Code(
+        "An address of a layer that is not read: another protocol, a user's name, an option.", exit=5
+    ),
     "RCP5002": Code("A layer that lies outside of the project, or of the repository, that names it.", exit=5),
     "RCP5003": Code("Something in a repository that is not a small plain file: a link, a submodule.", exit=5),
     "RCP5004": Code("A layer from elsewhere that says where things lie on this machine.", exit=5),
@@ -96,5 +108,6 @@ CODES: dict[str, Code] = {
     "RCP5103": Code("The lock was written by a newer program.", exit=8),
     "RCP5104": Code("A layer that was not fetched, or cannot be.", exit=8),
     "RCP5105": Code("The program git is missing.", exit=8),
+    "RCP5106": Code("A folder that is not what its card says."),
     "RCP5201": Code("A secret in clear.", exit=5),
 }

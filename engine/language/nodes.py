@@ -2,12 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from engine.language.address import Blob
 
 Plain = bool | int | float | str | list["Plain"] | dict[str, "Plain"] | None
 KeyPath = tuple[str | int, ...]
+
+
+@lru_cache(maxsize=4)
+def _lines(text: str) -> list[str]:
+    """Cut a text into lines once, however many findings it has."""
+    return text.splitlines()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +48,13 @@ class Span:
     @property
     def whole_line(self) -> str:
         """The line of the source that it lies on; empty where the source has none."""
-        lines = self.source.text.splitlines()
+        lines = _lines(self.source.text)
         return lines[self.line - 1] if 0 < self.line <= len(lines) else ""
+
+    @property
+    def token(self) -> str:
+        """What stands there, as it is written."""
+        return self.whole_line[self.column - 1 : self.end - 1]
 
     def as_json(self) -> dict[str, str | int]:
         """Return plain data for machines."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.language.diagnostics import Diagnostic
@@ -62,7 +62,7 @@ def _read(said: Override, name: str) -> tuple[Layer | None, list[Diagnostic]]:
         key = keys[:end].rpartition(".")[2]
         node = Mapping((Entry(key, Span(source, 1, end - len(key) + 1, end + 1), node),), whole)
     assert isinstance(node, Mapping), "a path has at least one key"
-    return Layer(name, node), []
+    return Layer(name, node), findings
 
 
 def _ends_of_keys(keys: str) -> list[int]:
@@ -80,9 +80,10 @@ def _value(said: Override, source: Source, column: int, value: str) -> tuple[Nod
         return None, [Diagnostic("RCP2401", f"not JSON: {wrong}", span, help="texts stand in double quotes")]
     # the value is read behind spaces as wide as its path, so that a finding's caret stands under it
     node, findings = read_text(Source(source.name, " " * column + value, source.folder))
-    if node is None or findings:
-        return None, [Diagnostic("RCP2401", found.message, _in(found.span, source)) for found in findings]
-    return _moved(node, source), []
+    findings = [replace(found, span=_in(found.span, source)) for found in findings]
+    if node is None or any(found.severity == "error" for found in findings):
+        return None, [replace(found, code="RCP2401") for found in findings]
+    return _moved(node, source), findings
 
 
 def _not_json(text: str) -> str:

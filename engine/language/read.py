@@ -2,32 +2,47 @@
 
 ``1e-4`` is a number; ``NO``, ``16:9``, ``on``, ``012``, ``1_000`` and ``2024-01-02`` are strings. Duplicate keys, tags,
 ``<<``, second documents, infinities and keys that are not strings are findings. The limits hold on the event stream,
-before any tree is built, so that a hostile file costs next to nothing.
+before any tree is built, so that a hostile file costs next to nothing. ``docs/language.md`` has the rules.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from engine.language.diagnostics import Diagnostic
+from engine.language.characters import (
+    line_ends,
+    name,
+    space_beside_key,
+    space_in_key,
+    turned,
+    turns,
+    without_bom,
+)
+from engine.language.diagnostics import Diagnostic, Severity
 from engine.language.nodes import Entry, Items, Mapping, Node, Scalar, Source, Span
 from engine.language.secrets import hidden
+from engine.language.slips import bad_character, not_yaml
 
 MAX_CHARACTERS = 1 << 20
 MAX_DEPTH = 32
 MAX_NODES = 20_000
+MAX_ALIASES = 64
 MAX_SCALAR = 1 << 16
 MAX_INTEGER = 2**53
+MAX_FINDINGS = 100
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
-_FLOAT = re.compile(r"-?(0|[1-9][0-9]*)?(\.[0-9]*)?([eE][-+]?[0-9]+)?")
+_FLOAT = re.compile(r"-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _WORDS: dict[str, bool | None] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
 }  # fmt: skip
+_LOOSE = {"True", "TRUE", "False", "FALSE", "Null", "NULL"}  # other programs take some of these for texts
 
 
 class _Stop(Exception):
@@ -37,14 +52,32 @@ class _Stop(Exception):
         self.found = found
 
 
+@dataclass(frozen=True, slots=True)
+class _Anchored:
+    """What an alias repeats, and what that costs."""
+
+    node: Node
+    nodes: int
+    depth: int
+
+
 def read_text(source: Source) -> tuple[Node | None, list[Diagnostic]]:
     """Read one document. Returns its tree (None where it cannot be told) and every finding."""
+    if len(source.text) > MAX_CHARACTERS:
+        return None, [_too_large(Source(source.name, "", source.folder))]
     source, secrets = hidden(source)
+    source, findings = without_bom(source)
+    findings = [*secrets, *findings]
+    if not source.text.isascii() and (broken := line_ends(source)):
+        return None, [
+            *findings,
+            *broken[:MAX_FINDINGS],
+        ]  # every line below would have another number for YAML
     reader = _Reader(source)
     try:
-        return reader.document(), [*secrets, *reader.findings]
+        return reader.document(), [*findings, *reader.findings]
     except _Stop as stop:
-        return None, [*secrets, *reader.findings, stop.found]
+        return None, [*findings, *reader.findings, stop.found]
 
 
 def read_file(path: Path, name: str) -> tuple[Node | None, list[Diagnostic]]:
@@ -52,14 +85,32 @@ def read_file(path: Path, name: str) -> tuple[Node | None, list[Diagnostic]]:
     empty = Source(name, "", path.parent)
     start = Span(empty, 1, 1, 2)
     try:
-        if path.stat().st_size > MAX_CHARACTERS:
-            return None, [Diagnostic("RCP1005", f"the file is larger than {MAX_CHARACTERS:,} bytes", start)]
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as file:
+            content = file.read(MAX_CHARACTERS + 1)  # and no more: a device has no size, and no end
+        if len(content) > MAX_CHARACTERS:
+            return None, [_too_large(empty)]
+        text = content.decode("utf-8")
     except OSError as error:
         return None, [Diagnostic("RCP1006", f"cannot read {name}: {error.strerror}", start)]
     except UnicodeDecodeError as error:
-        return None, [Diagnostic("RCP1006", f"{name} is not UTF-8 (byte {error.start})", start)]
-    return read_text(Source(name, text, path.parent))
+        help_ = "save it as UTF-8, without BOM"
+        return None, [Diagnostic("RCP1006", f"{name} is not UTF-8 (byte {error.start})", start, help=help_)]
+    return read_text(Source(name, text.replace("\r\n", "\n").replace("\r", "\n"), path.parent))
+
+
+def number(text: str) -> int | float | None:
+    """Return the number that a plain text is in YAML 1.2 core; None where it is none, or too large for one."""
+    if _INTEGER.fullmatch(text):
+        # a long one is never converted: that takes time by the square of its length
+        return int(text) if len(text) <= 17 and abs(int(text)) <= MAX_INTEGER else None
+    if _FLOAT.fullmatch(text) and abs(value := float(text)) < float("inf"):
+        return value
+    return None
+
+
+def _too_large(source: Source) -> Diagnostic:
+    return Diagnostic("RCP1005", f"the file is larger than {MAX_CHARACTERS:,} bytes", Span(source, 1, 1, 2),
+                      help="no recipe is; is this the file that you meant?")  # fmt: skip
 
 
 class _Reader:
@@ -68,8 +119,10 @@ class _Reader:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.findings: list[Diagnostic] = []
-        self.anchors: dict[str, Node] = {}
-        self.nodes = 0
+        self.anchors: dict[str, _Anchored] = {}
+        self.nodes = self.aliases = 0
+        self.ascii = source.text.isascii()
+        self.prose: list[tuple[int, int]] | None = [] if turns(source.text) else None
         self.events = self._parse()
 
     def document(self) -> Node:
@@ -79,55 +132,62 @@ class _Reader:
                 case yaml.DocumentStartEvent() if node is not None:
                     self._add("RCP1003", "a second document", event, "a recipe file holds one document")
                     return node
+                case yaml.DocumentStartEvent() if event.version or event.tags:
+                    self._add("RCP1003", "a directive of YAML", event, "take the line with `%` out")
                 case yaml.NodeEvent():
                     node = self._node(event, 1)
+        for found in turned(self.source, self.prose or []):
+            self._keep(found)
         return node if node is not None else Mapping((), Span(self.source, 1, 1, 2))
 
     def _parse(self) -> Iterator[yaml.Event]:
         try:
             yield from yaml.parse(self.source.text, Loader=yaml.CLoader)
         except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            span = Span(self.source, line, column, column + 1)
-            text = self.source.text.splitlines()
-            tab = line <= len(text) and text[line - 1][:column].endswith("\t")
-            help_ = "YAML is indented with spaces, never with tabs" if tab else ""
-            message = f"not YAML: {error.problem or error.context}"
-            raise _Stop(Diagnostic("RCP1001", message, span, help=help_)) from None
-        except yaml.YAMLError as error:  # a character that YAML does not allow has no mark
-            span = Span(self.source, 1, 1, 2)
-            raise _Stop(Diagnostic("RCP1001", f"not YAML: {error}".splitlines()[0], span)) from None
+            raise _Stop(not_yaml(self.source, error)) from None
+        except yaml.reader.ReaderError as error:
+            before = self.source.text.encode("utf-8", "replace")[: error.position].decode("utf-8", "ignore")
+            raise _Stop(bad_character(self.source, len(before))) from None
+        except UnicodeEncodeError as error:  # half a character, which the command line can carry
+            raise _Stop(bad_character(self.source, error.start)) from None
 
-    def _node(self, event: yaml.Event, depth: int) -> Node:
+    def _node(self, event: yaml.Event, depth: int, *, key: bool = False) -> Node:
         self.nodes += 1
-        if depth > MAX_DEPTH or self.nodes > MAX_NODES:
-            what = (
-                f"nested deeper than {MAX_DEPTH}" if depth > MAX_DEPTH else f"more than {MAX_NODES:,} values"
-            )
-            raise _Stop(Diagnostic("RCP1005", what, self._span(event)))
+        self._hold(event, depth)
         if (tag := getattr(event, "tag", None)) is not None:
             self._add("RCP1003", f"the tag {tag}", event, "recipes are plain data: write the value itself")
         match event:
             case yaml.AliasEvent():
-                return self._alias(event)
+                return self._alias(event, depth)
             case yaml.ScalarEvent():
-                node: Node = Scalar(self._scalar(event), self._span(event))
+                node: Node = Scalar(self._scalar(event, key=key), self._span(event))
             case yaml.SequenceStartEvent():
                 node = self._items(event, depth)
             case _:
                 node = self._mapping(event, depth)
         if anchor := getattr(event, "anchor", None):
-            self.anchors[anchor] = node
+            self.anchors[anchor] = _Anchored(node, *_measure(node))
         return node
 
-    def _alias(self, event: yaml.AliasEvent) -> Node:
-        node = self.anchors.get(str(event.anchor))
-        if node is None:
-            raise _Stop(Diagnostic("RCP1003", f"*{event.anchor} names nothing that is complete here",
-                                   self._span(event)))  # fmt: skip
-        self.nodes += _size(node)
-        return node
+    def _hold(self, event: yaml.Event, depth: int) -> None:
+        """Stop where a limit is passed."""
+        if depth > MAX_DEPTH:
+            raise _Stop(Diagnostic("RCP1005", f"nested deeper than {MAX_DEPTH}", self._span(event)))
+        if self.nodes > MAX_NODES:
+            raise _Stop(Diagnostic("RCP1005", f"more than {MAX_NODES:,} values", self._span(event)))
+
+    def _alias(self, event: yaml.AliasEvent, depth: int) -> Node:
+        meant = self.anchors.get(str(event.anchor))
+        if meant is None:
+            message = f"*{event.anchor} names nothing that is complete here"
+            help_ = f"`&{event.anchor}` stands before it, and not around it"
+            raise _Stop(Diagnostic("RCP1003", message, self._span(event), help=help_))
+        self.aliases += 1
+        self.nodes += meant.nodes
+        if self.aliases > MAX_ALIASES:
+            raise _Stop(Diagnostic("RCP1005", f"more than {MAX_ALIASES} aliases", self._span(event)))
+        self._hold(event, depth + meant.depth - 1)
+        return meant.node
 
     def _items(self, event: yaml.Event, depth: int) -> Items:
         span = self._span(event)
@@ -140,7 +200,7 @@ class _Reader:
         span = self._span(event)
         entries: dict[str, Entry] = {}
         while not isinstance(inner := next(self.events), yaml.MappingEndEvent):
-            key_node = self._node(inner, depth + 1)
+            key_node = self._node(inner, depth + 1, key=True)
             value = self._node(next(self.events), depth + 1)
             key = self._key(inner, key_node)
             if key in entries:
@@ -152,51 +212,66 @@ class _Reader:
 
     def _key(self, event: yaml.Event, node: Node) -> str | None:
         if isinstance(event, yaml.ScalarEvent) and event.value == "<<" and event.implicit[0]:
-            self._add("RCP1003", "the merge key `<<`", event, "use `extends` to build on another file")
+            self._add("RCP1003", "the merge key `<<`", event, "use `extends` to build on another file, "
+                      "or `$include` to take a piece in")  # fmt: skip
             return None
-        # a key is a word as it is written: `on:` and `1:` are the strings "on" and "1" only when quoted or harmless
         if isinstance(node, Scalar) and isinstance(node.value, str):
-            return node.value
-        self._add("RCP1003", "a key that is not a string", event, "quote it")
+            # two ways to write é look the same, and are the same word
+            return node.value if node.value.isascii() else unicodedata.normalize("NFC", node.value)
+        said = event.value if isinstance(event, yaml.ScalarEvent) else ""
+        help_ = f'quote it: "{said}"' if said and len(said) < 40 else "a key is one word"
+        self._add("RCP1003", "a key that is not a text", event, help_)
         return None
 
-    def _scalar(self, event: yaml.ScalarEvent) -> bool | int | float | str | None:
+    def _scalar(self, event: yaml.ScalarEvent, *, key: bool) -> bool | int | float | str | None:
         text: str = event.value
         if len(text) > MAX_SCALAR:
-            raise _Stop(
-                Diagnostic("RCP1005", f"a value of more than {MAX_SCALAR:,} characters", self._span(event))
-            )
+            message = f"a value of {len(text):,} characters; at most {MAX_SCALAR:,} are read"
+            raise _Stop(Diagnostic("RCP1005", message, self._span(event)))
         if "\0" in text:
             self._add("RCP1003", "a text with a zero character", event, "no file and no word has one")
+        if not self.ascii:
+            self._look_at_characters(event, key=key)
         if not event.implicit[0]:
             return text
         if text in _WORDS:
+            if text in _LOOSE:
+                self._add("RCP1008", f"{text} is written `{text.lower()}`", event,
+                          "other programs take it for a text; quote it if it is one", severity="warning")  # fmt: skip
             return _WORDS[text]
+        return self._number_or_text(text, event)
+
+    def _number_or_text(self, text: str, event: yaml.ScalarEvent) -> int | float | str:
+        if (value := number(text)) is not None:
+            return value
+        short = text if len(text) <= 20 else f"{text[:20]}…"
         if _NOT_FINITE.fullmatch(text):
             self._add("RCP1004", f"{text} is not a finite number", event, "write a number, or quote it")
-            return 0
-        if _INTEGER.fullmatch(text):
-            return self._integer(text, event)
-        if _FLOAT.fullmatch(text) and any(character.isdigit() for character in text):
-            number = float(text)
-            if abs(number) < float("inf"):
-                return number
-            self._add(
-                "RCP1004", f"{text} is too large for a number", event, "write a smaller one, or quote it"
-            )
-            return 0
-        return text
-
-    def _integer(self, text: str, event: yaml.ScalarEvent) -> int:
-        if len(text) <= 17 and abs(int(text)) <= MAX_INTEGER:
-            return int(text)
-        self._add("RCP1004", f"{text[:20]}… is too large for a number" if len(text) > 20 else
-                  f"{text} is too large for a number", event, "quote it if it is a name")  # fmt: skip
+        elif _INTEGER.fullmatch(text) or _FLOAT.fullmatch(text):
+            self._add("RCP1004", f"{short} is too large for a number", event, "quote it if it is a name")
+        else:
+            return text
         return 0
 
+    def _look_at_characters(self, event: yaml.ScalarEvent, *, key: bool) -> None:
+        """Find what looks like a space beside a word; and note where prose stands, which may be turned."""
+        prose = not event.implicit[0] and not key
+        if prose and self.prose is not None and event.start_mark and event.end_mark:
+            self.prose.append((event.start_mark.index, event.end_mark.index))
+        odd = space_in_key(event.value) if key else None if prose else space_beside_key(event.value)
+        if odd:
+            self._add("RCP1007", f"{name(odd)} looks like a space, and is none", event,
+                      "write a space, or quote the text if it belongs there" if not key else "take it out")  # fmt: skip
+
     def _add(self, code: str, message: str, event: yaml.Event, help_: str = "",
-             related: tuple[tuple[str, Span], ...] = ()) -> None:  # fmt: skip
-        self.findings.append(Diagnostic(code, message, self._span(event), help=help_, related=related))
+             related: tuple[tuple[str, Span], ...] = (), severity: Severity = "error") -> None:  # fmt: skip
+        self._keep(Diagnostic(code, message, self._span(event), "", help_, severity, related))
+
+    def _keep(self, found: Diagnostic) -> None:
+        if len(self.findings) >= MAX_FINDINGS:
+            message = f"more than {MAX_FINDINGS} problems; the rest of the file was not read"
+            raise _Stop(Diagnostic("RCP1005", message, found.span))
+        self.findings.append(found)
 
     def _span(self, event: yaml.Event) -> Span:
         start, end = event.start_mark, event.end_mark
@@ -207,11 +282,13 @@ class _Reader:
         return Span(self.source, start.line + 1, start.column + 1, max(last, start.column + 2))
 
 
-def _size(node: Node) -> int:
+def _measure(node: Node) -> tuple[int, int]:
+    """Return how many values a tree has, and how deep it is."""
     match node:
         case Scalar():
-            return 1
+            return 1, 1
         case Items(items):
-            return 1 + sum(map(_size, items))
+            below = [_measure(item) for item in items]
         case Mapping(entries):
-            return 1 + sum(_size(entry.value) for entry in entries)
+            below = [_measure(entry.value) for entry in entries]
+    return 1 + sum(nodes for nodes, _ in below), 1 + max((depth for _, depth in below), default=0)

@@ -66,7 +66,7 @@ def test_a_plain_value_reads_as_yaml_1_2_core(text: str, value: object) -> None:
         ("a: *nothing\n", "RCP1003", 1, 4),
         ("a: &a [*a]\n", "RCP1003", 1, 8),
         ("\ta: 1\n", "RCP1001", 1, 1),
-        ("a: \x07\n", "RCP1001", 1, 1),
+        ("a: \x07\n", "RCP1001", 1, 4),
     ],
 )
 def test_what_recipes_do_not_use_is_one_finding_at_its_place(
