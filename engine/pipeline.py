@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.language.allow import allowed
 from engine.language.diagnostics import Diagnostic
 from engine.language.files import Access
 from engine.language.overrides import Override
@@ -50,7 +51,7 @@ def plan(
 
     resolved = resolve(path, overrides, access or Access(store=store))
     made, warnings = compile_plan(resolved, STAGES, Store(store))
-    return made, resolved, (*resolved.warnings, *warnings)
+    return made, resolved, (*resolved.warnings, *allowed(warnings, resolved.sources, by_plan=True))
 
 
 def diff(old: Path, new: Path) -> tuple[list["Change"], list["Affected"]]:

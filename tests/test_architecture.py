@@ -25,7 +25,7 @@ MAY = {
     "report": {"report"},
     "importing": {"importing", "language", "words"},
     "language": {"language", "words", "shipped"},
-    "sharing": {"sharing", "language", "words", "seam"},
+    "sharing": {"sharing", "language", "words", "seam", "plan"},
     "plan": {"plan", "language", "words", "seam", "store"},
     "execute": {"endings", "execute", "plan", "language", "words", "seam", "store", "stages", "header"},
     "pipeline": {"endings", "execute", "plan", "language", "stages", "seam", "store"},
@@ -171,13 +171,15 @@ def test_the_command_line_is_what_it_was() -> None:
 
 
 OPTIONS = {
-    "validate": ["--format", *SETS, "recipe"],
-    "plan": ["--format", *SETS, "--store", "recipe"],
+    "validate": ["--format", *SETS, "--strict", "recipe"],
+    "plan": ["--format", *SETS, "--store", "--strict", "recipe"],
     "resolve": ["--format", *SETS, "--show-origin", "recipe"],
     "why": ["--format", *SETS, "recipe", "word"],
     "diff": ["--format", "new", "old"],
     "lock": ["--allow-file", "--check", "--store", "--upgrade", "names", "recipe"],
     "vendor": ["--allow-file", "--output", "-o", "--store", "recipe"],
+    "card": ["--allow-file", "--output", "-o", "--store", "recipe"],
+    "verify": ["card"],
     "init": ["--captions", "--data", "--hardware", "--model", "--prompt", "--title", "--yes", "out"],
     "list": ["--kind"],
     "show": ["--resolved", "name"],
@@ -187,5 +189,5 @@ OPTIONS = {
     "fmt": ["--check", "files"],
     "migrate": ["--check", "--write", "files"],
     "import": ["--allow-unmapped", "--arguments", "--data", "--output", "-o", "file", "tool"],
-    "run": ["--allow-file", "--frozen", "--locked", "--output", *SETS, "--store", "--trust", "recipe"],
+    "run": ["--allow-file", "--frozen", "--locked", "--output", *SETS, "--store", "--strict", "--trust", "recipe"],
 }

@@ -1,14 +1,59 @@
-"""Findings as text for people, beside the result."""
+"""Findings on the way out: for people beside the result, or as the one document that a machine asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from enum import StrEnum
+from typing import Annotated
 
 import typer
 
-from engine.language.diagnostics import Diagnostic, render
+from engine.cli.options import print_json
+from engine.language.diagnostics import Diagnostic, RecipeError, render
+from engine.language.formats import as_github, as_json, as_sarif
+
+
+class FindingsFormat(StrEnum):
+    """How findings are written."""
+
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+    GITHUB = "github"
+
+
+AsFindings = Annotated[FindingsFormat, typer.Option("--format", help="How to write the findings.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Take every warning for an error.")]
+
+
+@contextmanager
+def reporting(as_format: StrEnum) -> Iterator[None]:
+    """Write the findings of a recipe that is wrong in the format that was asked for, and leave with their exit code."""
+    try:
+        yield
+    except RecipeError as error:
+        _PRINT[as_format](error.findings)
+        raise typer.Exit(error.exit_code) from None
+
+
+def write_findings(findings: Sequence[Diagnostic], as_format: FindingsFormat) -> None:
+    """Write findings in a format."""
+    _PRINT[as_format](findings)
+
+
+def held_to(findings: Sequence[Diagnostic], *, strict: bool) -> Sequence[Diagnostic]:
+    """Pass findings on, unless warnings count as errors.
+
+    Raises:
+        RecipeError: there are warnings, and it is strict.
+    """
+    if strict and findings:
+        raise RecipeError([replace(found, severity="error") for found in findings])
+    return findings
 
 
 def print_findings(findings: Sequence[Diagnostic]) -> None:
-    """Print findings to standard error."""
+    """Print findings for people to standard error."""
     if findings:
         typer.echo(show_findings(findings), err=True)
 
@@ -18,3 +63,11 @@ def show_findings(findings: Sequence[Diagnostic]) -> str:
     errors = sum(found.severity == "error" for found in findings)
     total = f"\n\n{errors} problem{'s' if errors > 1 else ''}" if errors else ""
     return "\n\n".join(map(render, findings)) + total
+
+
+_PRINT: dict[str, Callable[[Sequence[Diagnostic]], None]] = {
+    "json": lambda findings: print_json(as_json(findings)),
+    "sarif": lambda findings: print_json(as_sarif(findings)),
+    "github": lambda findings: typer.echo(as_github(findings), nl=bool(findings)),
+    "text": print_findings,
+}

@@ -18,14 +18,12 @@ import gc
 import sys
 import traceback
 from importlib import import_module
-from itertools import pairwise
 from typing import Annotated
 
 import typer
 
 from engine import VERSION
 from engine.cli.findings import print_findings
-from engine.cli.options import print_json
 from engine.endings import EXIT_BUG, EXIT_FAILED, EXIT_INTERRUPTED, Bug, Interrupted, StageError
 from engine.language.diagnostics import RecipeError
 
@@ -40,6 +38,8 @@ VERBS = {  # in the order of `recipe --help`: verb → its file in engine/cli/ve
     "diff": "diff",
     "lock": "lock",
     "vendor": "vendor",
+    "card": "card",
+    "verify": "verify",
     "init": "init",
     "list": "list_",
     "show": "show_",
@@ -71,10 +71,7 @@ def main() -> None:
     try:
         app()
     except RecipeError as error:
-        if _asked_for_json():
-            print_json({"findings": [found.as_json() for found in error.findings]})
-        else:
-            print_findings(error.findings)
+        print_findings(error.findings)
         sys.exit(error.exit_code)
     except StageError as error:
         typer.echo(f"error: {error}", err=True)
@@ -100,8 +97,3 @@ def _options(
     if version:
         typer.echo(VERSION)
         raise typer.Exit
-
-
-def _asked_for_json() -> bool:
-    """Whether the command line asked for JSON; a recipe that is wrong never reaches its command's end."""
-    return "--format=json" in sys.argv or ("--format", "json") in pairwise(sys.argv)

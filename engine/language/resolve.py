@@ -9,12 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from engine.language.allow import allowed
 from engine.language.check import check_complete, check_layer, explained
 from engine.language.diagnostics import Diagnostic, RecipeError, in_order
 from engine.language.files import OFFLINE, Access
 from engine.language.layers import Layer, load_layers
 from engine.language.merge import Leaf, Origin, Section, found, leaves, merge, place, values
-from engine.language.nodes import KeyPath, Mapping, Plain, Span, plain, value_span, without
+from engine.language.nodes import KeyPath, Mapping, Plain, Source, Span, plain, value_span, without
 from engine.language.overrides import Override, override_layers
 from engine.language.read import read_file
 from engine.language.references import follow
@@ -38,7 +39,8 @@ class Resolved:
         values: all words as plain data; paths are absolute.
         merged: the same with the origins; paths as they were written.
         layers: names of the layers, lowest first.
-        warnings: findings that do not stop anything.
+        warnings: findings that do not stop anything, and that nobody allowed.
+        sources: the texts that it was read from; comments in them allow warnings.
     """
 
     file: Path
@@ -47,6 +49,7 @@ class Resolved:
     merged: Section
     layers: tuple[str, ...]
     warnings: tuple[Diagnostic, ...]
+    sources: tuple[Source, ...]
 
     @cached_property
     def recipe(self) -> "Recipe":
@@ -94,11 +97,13 @@ def resolve(path: Path, overrides: Sequence[Override] = (), access: Access = OFF
     if complete:
         seen = cast("Recipe", _seen(made))
         findings += [finding for rule in RULES for finding in rule(seen, lambda at: place(merged, at))]
+    sources = tuple(dict.fromkeys(layer.node.span.source for layer in layers))
+    findings = allowed(findings, sources)
     if not complete or any(finding.severity == "error" for finding in findings):
         raise RecipeError(findings)
     header = {entry.key: plain(entry.value) for entry in own.node.entries if entry.key in HEADER_WORDS}
     names = tuple(layer.name for layer in usable)
-    return Resolved(path.resolve(), header, made, merged, names, in_order(findings))
+    return Resolved(path.resolve(), header, made, merged, names, in_order(findings), sources)
 
 
 def kind_of(path: Path) -> str:
@@ -116,6 +121,7 @@ def check_layers(path: Path) -> tuple[Diagnostic, ...]:
     layers, findings = load_layers(path)
     for layer in layers:
         findings += check_layer(layer)[0]
+    findings = allowed(findings, (layer.node.span.source for layer in layers))
     if any(finding.severity == "error" for finding in findings):
         raise RecipeError(findings)
     return in_order(findings)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from engine import pipeline
+from engine.cli.findings import reporting
 from engine.cli.options import AsFormat, Format, print_json
 from engine.language.merge import Origin
 from engine.language.write import one_line
@@ -20,7 +21,8 @@ def command(
     as_format: AsFormat = Format.TEXT,
 ) -> None:
     """Show which values differ between two recipes, and which stages would run again. Exits with 1 where they differ."""
-    words, stages = pipeline.diff(old, new)
+    with reporting(as_format):
+        words, stages = pipeline.diff(old, new)
     if as_format is Format.JSON:
         print_json({"words": [_as_json(change) for change in words],
                     "stages": [{"stage": one.stage, "effect": one.effect, "because": one.because} for one in stages]})  # fmt: skip

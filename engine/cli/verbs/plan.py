@@ -3,7 +3,7 @@
 import typer
 
 from engine import pipeline
-from engine.cli.findings import print_findings
+from engine.cli.findings import Strict, held_to, print_findings, reporting
 from engine.cli.options import (
     AsFormat,
     Format,
@@ -16,6 +16,7 @@ from engine.cli.options import (
 )
 from engine.cli.show import show_plan
 from engine.cli.store import StoreFolder, store_folder
+from engine.language.formats import as_json
 
 
 def command(
@@ -24,12 +25,15 @@ def command(
     jsons: SetsJson = None,
     unsets: Unsets = None,
     store: StoreFolder = None,
+    strict: Strict = False,
     as_format: AsFormat = Format.TEXT,
 ) -> None:
     """Show what a run would do, what it would reuse, and why. Changes nothing."""
-    made, _, warnings = pipeline.plan(recipe, overrides(sets, jsons, unsets), store_folder(store))
+    with reporting(as_format):
+        made, _, found = pipeline.plan(recipe, overrides(sets, jsons, unsets), store_folder(store))
+        warnings = held_to(found, strict=strict)
     if as_format is Format.JSON:
-        print_json(made.as_json() | {"findings": [found.as_json() for found in warnings]})
+        print_json(made.as_json() | as_json(warnings))
     else:
         print_findings(warnings)
         typer.echo(show_plan(made))

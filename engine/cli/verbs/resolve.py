@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.cli.findings import print_findings
+from engine.cli.findings import print_findings, reporting
 from engine.cli.options import (
     AsFormat,
     Format,
@@ -32,7 +32,8 @@ def command(
     as_format: AsFormat = Format.TEXT,
 ) -> None:
     """Print the complete recipe: every word, nothing extended. What it prints is itself a recipe."""
-    made = resolve(recipe, overrides(sets, jsons, unsets))
+    with reporting(as_format):
+        made = resolve(recipe, overrides(sets, jsons, unsets))
     if as_format is Format.JSON:
         print_json({"header": _header(made), "values": made.values, "origins": _origins(made)})
         return
@@ -44,7 +45,9 @@ def command(
 
 
 def _header(made: Resolved) -> dict[str, Any]:
-    kept: dict[str, Any] = {word: made.header[word] for word in ("title", "description", "tags") if word in made.header}
+    kept: dict[str, Any] = {
+        word: made.header[word] for word in ("title", "description", "tags") if word in made.header
+    }
     return {"apiVersion": made.header["apiVersion"], "kind": made.header["kind"], **kept}
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from engine import pipeline
-from engine.cli.findings import print_findings
+from engine.cli.findings import Strict, held_to, print_findings
 from engine.cli.options import (
     RecipeFile,
     Sets,
@@ -30,6 +30,7 @@ def command(
     output: Annotated[Path, typer.Option(help="Folder for the files that you want to have.")] = Path(
         "outputs"
     ),
+    strict: Strict = False,
     trust: Trust = None,
     locked: LockedRun = False,
     frozen: FrozenRun = False,
@@ -37,10 +38,12 @@ def command(
 ) -> None:
     """Do what the plan says, taking up where the last run stopped."""
     access = Access(fetch=True, allow_file=allow_file, store=store_folder(store))
-    made, resolved, warnings = pipeline.plan(recipe, overrides(sets, jsons, unsets), store_folder(store), access)
+    made, resolved, warnings = pipeline.plan(
+        recipe, overrides(sets, jsons, unsets), store_folder(store), access
+    )
     look_at_lock(recipe, access, locked=locked, frozen=frozen)
     ask_for_trust(recipe, access, trust or ())
-    print_findings(warnings)
+    print_findings(held_to(warnings, strict=strict))
     typer.echo(show_plan(made))
     with watcher(made) as watch:
         outcome = pipeline.run(made, resolved, store_folder(store), output, watch)

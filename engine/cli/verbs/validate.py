@@ -3,17 +3,15 @@
 import typer
 
 from engine import pipeline
-from engine.cli.findings import print_findings
-from engine.cli.options import (
-    AsFormat,
-    Format,
-    RecipeFile,
-    Sets,
-    SetsJson,
-    Unsets,
-    overrides,
-    print_json,
+from engine.cli.findings import (
+    AsFindings,
+    FindingsFormat,
+    Strict,
+    held_to,
+    reporting,
+    write_findings,
 )
+from engine.cli.options import RecipeFile, Sets, SetsJson, Unsets, overrides
 
 
 def command(
@@ -21,12 +19,13 @@ def command(
     sets: Sets = None,
     jsons: SetsJson = None,
     unsets: Unsets = None,
-    as_format: AsFormat = Format.TEXT,
+    strict: Strict = False,
+    as_format: AsFindings = FindingsFormat.TEXT,
 ) -> None:
     """Check a recipe and say every problem at once, each at its place."""
-    warnings = pipeline.validate(recipe, overrides(sets, jsons, unsets))
-    if as_format is Format.JSON:
-        print_json({"findings": [found.as_json() for found in warnings]})
-        return
-    print_findings(warnings)
-    typer.echo(f"{recipe}: valid" + (f", {len(warnings)} warnings" if warnings else ""))
+    with reporting(as_format):
+        warnings = held_to(pipeline.validate(recipe, overrides(sets, jsons, unsets)), strict=strict)
+    write_findings(warnings, as_format)
+    if as_format is FindingsFormat.TEXT:
+        many = f", {len(warnings)} warning{'s' if len(warnings) > 1 else ''}" if warnings else ""
+        typer.echo(f"{recipe}: valid{many}")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from engine.cli.findings import reporting
 from engine.cli.options import (
     AsFormat,
     Format,
@@ -33,7 +34,8 @@ def command(
     as_format: AsFormat = Format.TEXT,
 ) -> None:
     """Show who set a word: every layer that spoke of it, the winner first."""
-    made = resolve(recipe, overrides(sets, jsons, unsets))
+    with reporting(as_format):
+        made = resolve(recipe, overrides(sets, jsons, unsets))
     there = found(made.merged, word)
     if there is None:
         raise typer.BadParameter(_absent(word, made), param_hint="word")

@@ -1,0 +1,114 @@
+"""``# recipe: allow RCP4013 a one-word prompt is what I test``: a warning that its author has thought about.
+
+The comment stands at the end of the line that the warning is about, or alone on the line above it. It names one code and
+says why. Errors cannot be allowed, and an allowance that silences nothing is a warning itself: it outlived its reason.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import yaml
+
+from engine.language.codes import CODES
+from engine.language.diagnostics import Diagnostic
+from engine.language.nodes import Source, Span
+
+_MARK = "recipe: allow"
+_COMMENT = re.compile(r"(?:^|(?<=\s))#\s*recipe: allow\b[ \t]*(?P<code>\S*)[ \t]*(?P<reason>.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """One comment; ``line`` is the line that it is about."""
+
+    code: str
+    reason: str
+    line: int
+    span: Span
+
+
+def allowed(
+    findings: Iterable[Diagnostic], sources: Iterable[Source], *, by_plan: bool = False
+) -> list[Diagnostic]:
+    """Leave out the warnings that are allowed, and say which allowances are wrong.
+
+    Args:
+        sources: the texts whose comments count.
+        by_plan: whether the findings are those that only a plan has: what is wrong with comments was said before.
+    """
+    kept = list(findings)
+    for source in sources:
+        for allowance in _allowances(source):
+            wrong = _wrong(allowance)
+            if wrong is None:
+                about = [found for found in kept if _is_about(found, allowance)]
+                errors = [found for found in about if found.severity == "error"]
+                kept = [found for found in kept if found not in about or found in errors]
+                wrong = _useless(allowance, errors) if errors or not about else None
+            if wrong and not by_plan and not (CODES.get(allowance.code) and CODES[allowance.code].by_plan):
+                kept.append(wrong)
+    return kept
+
+
+def _is_about(found: Diagnostic, allowance: Allowance) -> bool:
+    return (
+        found.code == allowance.code
+        and found.span.line == allowance.line
+        and found.span.source == allowance.span.source
+    )
+
+
+def _wrong(allowance: Allowance) -> Diagnostic | None:
+    if allowance.code not in CODES:
+        what = f"`{allowance.code}` is not a code" if allowance.code else "it names no code"
+        return Diagnostic("RCP2501", f"an allowance that cannot be: {what}", allowance.span,
+                          help="write `# recipe: allow RCP4013 why`; `recipe explain` lists the codes")  # fmt: skip
+    if not allowance.reason.strip():
+        return Diagnostic("RCP2501", f"an allowance of {allowance.code} without a reason", allowance.span,
+                          help="say behind the code why it is right here; who reads the recipe wants to know")  # fmt: skip
+    return None
+
+
+def _useless(allowance: Allowance, errors: list[Diagnostic]) -> Diagnostic:
+    if errors:
+        return Diagnostic("RCP2501", f"{allowance.code} is an error here, and errors cannot be allowed", allowance.span,
+                          help="mend the line; only warnings can be allowed")  # fmt: skip
+    return Diagnostic("RCP2502", f"this allowance of {allowance.code} silences nothing", allowance.span,
+                      help="take the comment out, or put it on the line of the warning", severity="warning")  # fmt: skip
+
+
+def _allowances(source: Source) -> Iterator[Allowance]:
+    if _MARK not in source.text:
+        return
+    texts = _texts(source)
+    start = 0
+    for number, line in enumerate(source.text.splitlines(keepends=True), start=1):
+        for match in _COMMENT.finditer(line.rstrip()):
+            if not any(begin <= start + match.start() < end for begin, end in texts):
+                alone = not line[: match.start()].strip()
+                span = Span(source, number, match.start() + 1, len(line.rstrip()) + 1)
+                yield Allowance(match["code"], match["reason"], number + 1 if alone else number, span)
+        start += len(line)
+
+
+def _texts(source: Source) -> list[tuple[int, int]]:
+    """Where the texts of a source begin and end: a `#` in one of them begins no comment."""
+    found = []
+    try:
+        for token in yaml.scan(source.text, Loader=yaml.CLoader):
+            if isinstance(token, yaml.ScalarToken):
+                found.append((token.start_mark.index, _end(source.text, token)))
+    except yaml.YAMLError:
+        return [
+            (0, len(source.text))
+        ]  # what cannot be read is said by the reader, and nothing in it is allowed
+    return found
+
+
+def _end(text: str, token: yaml.ScalarToken) -> int:
+    """Return where a text ends; a block ends with its last line that is not blank, and not where the next token begins."""
+    begin, end = token.start_mark.index, token.end_mark.index
+    if token.style not in ("|", ">"):
+        return int(end)
+    return int(begin + len(text[begin:end].rstrip()))
