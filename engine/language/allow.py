@@ -94,16 +94,17 @@ def _allowances(source: Source) -> Iterator[Allowance]:
 
 def _texts(source: Source) -> list[tuple[int, int]]:
     """Where the texts of a source begin and end: a `#` in one of them begins no comment."""
-    found = []
     try:
-        for token in yaml.scan(source.text, Loader=yaml.CLoader):
-            if isinstance(token, yaml.ScalarToken):
-                found.append((token.start_mark.index, _end(source.text, token)))
+        tokens = [
+            token
+            for token in yaml.scan(source.text, Loader=yaml.CLoader)
+            if isinstance(token, yaml.ScalarToken)
+        ]
     except yaml.YAMLError:
         return [
             (0, len(source.text))
         ]  # what cannot be read is said by the reader, and nothing in it is allowed
-    return found
+    return [(token.start_mark.index, _end(source.text, token)) for token in tokens]
 
 
 def _end(text: str, token: yaml.ScalarToken) -> int:
