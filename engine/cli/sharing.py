@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.findings import print_findings
-from engine.language.diagnostics import RecipeError
+from engine.language.diagnostics import Diagnostic, RecipeError
 from engine.language.files import Access
 from engine.language.pins import lock_file
 from engine.language.trust import Stranger, is_origin, strangers, trust
@@ -47,8 +46,8 @@ def ask_for_trust(recipe: Path, access: Access, said: Sequence[str]) -> None:
         trust([stranger.origin])
 
 
-def look_at_lock(recipe: Path, access: Access, *, locked: bool, frozen: bool) -> None:
-    """Hold a run against its lock as far as was asked.
+def look_at_lock(recipe: Path, access: Access, *, locked: bool, frozen: bool) -> tuple[Diagnostic, ...]:
+    """Hold a run against its lock as far as was asked; returns as warnings what is out of date.
 
     Raises:
         RecipeError: the lock is missing or out of date, and that was not to be.
@@ -57,12 +56,11 @@ def look_at_lock(recipe: Path, access: Access, *, locked: bool, frozen: bool) ->
         raise typer.BadParameter("--locked and --frozen exclude each other")
     if frozen:
         held_lock(recipe)
-    elif locked or lock_file(recipe).exists():
-        found = stale(recipe, access)
-        if found and locked:
-            raise RecipeError(found)
-        if found:
-            print_findings([replace(one, severity="warning") for one in found])
+        return ()
+    found = stale(recipe, access) if locked or lock_file(recipe).exists() else ()
+    if found and locked:
+        raise RecipeError(found)
+    return tuple(replace(one, severity="warning") for one in found)
 
 
 def _agreed(stranger: Stranger) -> bool:

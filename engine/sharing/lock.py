@@ -101,7 +101,7 @@ def lock(recipe: Path, access: Access, upgrade: Sequence[str] | None = None) -> 
     known = {name for address in pinning.met.values() for name in _names(address)}
     if unknown := [name for name in upgrade or () if name not in known]:
         raise NoSuchReference(unknown, [str(address) for address in pinning.met.values()])
-    text = written(facts, recipe)
+    text = written(facts, about_lock(recipe))
     changed = not file.is_file() or file.read_text("utf-8") != text
     if changed:
         _publish(file, text)
@@ -158,11 +158,9 @@ def compose(recipe: Path, access: Access, resolved: Resolved | None = None) -> F
     }
 
 
-def written(facts: Facts, recipe: Path) -> str:
-    """Write facts as YAML, one a line, always in the same way."""
-    lines = [
-        f"# Derived from {recipe.name} {_MARK}, share it with the recipe. After a conflict, run that again."
-    ]
+def written(facts: Facts, about: str) -> str:
+    """Write facts as YAML, one a line, always in the same way, under a comment about them."""
+    lines = [f"# Derived {about}"]
     for name, fact in facts.items():
         match fact:
             case list():
@@ -174,6 +172,11 @@ def written(facts: Facts, recipe: Path) -> str:
             case _:
                 lines.append(f"{name}: {_json(fact)}")
     return "\n".join([*lines, ""])
+
+
+def about_lock(recipe: Path) -> str:
+    """Return what the first line of a lock says."""
+    return f"from {recipe.name} {_MARK}, share it with the recipe. After a conflict, run that again."
 
 
 def _pins_before(recipe: Path) -> Pins:

@@ -20,7 +20,7 @@ from engine.language.layers import parents
 from engine.language.nodes import Mapping, Scalar, Span, leaves
 from engine.language.pins import lock_file
 from engine.language.resolve import resolve
-from engine.sharing.lock import compose, written
+from engine.sharing.lock import about_lock, compose, written
 from engine.words.table import is_location
 
 
@@ -111,7 +111,7 @@ def vendor(recipe: Path, folder: Path, access: Access) -> Vendored:
             (draft / target).write_text(text, "utf-8")
         made = compose(draft / recipe.name, Access())
         assert made["values"] == facts["values"], "a copy says what the recipe says"
-        lock_file(draft / recipe.name).write_text(written(made, recipe), "utf-8")
+        lock_file(draft / recipe.name).write_text(written(made, about_lock(recipe)), "utf-8")
         draft.replace(folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)  # ours, half written; gone when it became the copy
