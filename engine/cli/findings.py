@@ -1,5 +1,7 @@
 """Findings on the way out: for people beside the result, or as the one document that a machine asked for."""
 
+import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,6 +13,8 @@ import typer
 from engine.cli.options import print_json
 from engine.language.diagnostics import Diagnostic, RecipeError, render
 from engine.language.formats import as_github, as_json, as_sarif
+
+MOST = 100  # findings that are shown one by one; nobody reads more, and the formats for machines have all
 
 
 class FindingsFormat(StrEnum):
@@ -55,19 +59,40 @@ def held_to(findings: Sequence[Diagnostic], *, strict: bool) -> Sequence[Diagnos
 def print_findings(findings: Sequence[Diagnostic]) -> None:
     """Print findings for people to standard error."""
     if findings:
-        typer.echo(show_findings(findings), err=True)
+        typer.echo(show_findings(findings, colour=_colourful()), err=True, color=True)
 
 
-def show_findings(findings: Sequence[Diagnostic]) -> str:
+def show_findings(findings: Sequence[Diagnostic], *, colour: bool = False) -> str:
     """Write findings one after the other, and how many there are."""
+    parts = [render(found, colour=colour) for found in findings[:MOST]]
+    if len(findings) > MOST:
+        parts += [f"… and {len(findings) - MOST:,} more"]
+    if any(found.severity == "error" for found in findings):
+        parts += [counted(findings)]
+    return "\n\n".join(parts)
+
+
+def counted(findings: Sequence[Diagnostic]) -> str:
+    """Say how many problems and warnings there are."""
     errors = sum(found.severity == "error" for found in findings)
-    total = f"\n\n{errors} problem{'s' if errors > 1 else ''}" if errors else ""
-    return "\n\n".join(map(render, findings)) + total
+    counts = ((errors, "problem"), (len(findings) - errors, "warning"))
+    return ", ".join(f"{count:,} {what}{'s' * (count != 1)}" for count, what in counts if count)
+
+
+def _colourful() -> bool:
+    """Whether standard error is a terminal that shows colours, and its owner wants them."""
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _print_github(findings: Sequence[Diagnostic]) -> None:
+    """Write annotations; and the findings for people as well, because GitHub shows only ten of a kind."""
+    typer.echo(as_github(findings), nl=bool(findings))
+    print_findings(findings)
 
 
 _PRINT: dict[str, Callable[[Sequence[Diagnostic]], None]] = {
     "json": lambda findings: print_json(as_json(findings)),
     "sarif": lambda findings: print_json(as_sarif(findings)),
-    "github": lambda findings: typer.echo(as_github(findings), nl=bool(findings)),
+    "github": _print_github,
     "text": print_findings,
 }

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from engine.language.codes import CODES
+from engine.language.excerpts import excerpt, lines_visible, visible
 from engine.language.nodes import Span
 
 Severity = Literal["error", "warning"]
+_RED, _YELLOW, _BLUE, _PLAIN = "\x1b[1;31m", "\x1b[1;33m", "\x1b[1;34m", "\x1b[0m"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,10 @@ class RecipeError(Exception):
 
     @property
     def exit_code(self) -> int:
-        """What the program says to its caller: the highest that any of the errors asks for."""
-        return max(CODES[found.code].exit for found in self.findings)
+        """What the program says to its caller: the highest that any of the errors asks for; 1 for warnings alone."""
+        return max(
+            (CODES[found.code].exit for found in self.findings if found.severity == "error"), default=1
+        )
 
 
 def in_order(findings: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
@@ -66,23 +70,25 @@ def in_order(findings: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     )
 
 
-def render(found: Diagnostic) -> str:
+def render(found: Diagnostic, *, colour: bool = False) -> str:
     """Write a finding for people: the place, the line with a caret under the token, and what to do."""
-    lines = [f"{found.span}: {found.severity}[{found.code}]: {found.message}", *_excerpt(found.span)]
+    shade = _RED if found.severity == "error" else _YELLOW
+    head = _coloured(f"{found.severity}[{found.code}]", shade, colour)
+    lines = [f"{found.span}: {head}: {visible(found.message)}", *_lines(found.span, shade, colour)]
     for role, span in found.related:
-        lines += [f"  {role} {span}"]
+        lines += [f"  {role} {span}", *_lines(span, _BLUE, colour)]
     if found.help:
-        lines += [f"  help: {found.help}"]
+        lines += [f"  {_coloured('help', _BLUE, colour)}: {lines_visible(found.help)}"]
     return "\n".join(lines)
 
 
-def _excerpt(span: Span) -> list[str]:
-    text = span.source.text.splitlines()
-    if not 0 < span.line <= len(text):
+def _lines(span: Span, shade: str, colour: bool) -> list[str]:
+    shown = excerpt(span)
+    if shown is None:
         return []
-    line = text[span.line - 1]
-    # a tab before the caret stays a tab, so that the caret stands under its token on any terminal
-    pad = "".join("\t" if character == "\t" else " " for character in line[: span.column - 1])
-    marks = "^" + "~" * (min(span.end, len(line) + 1) - span.column - 1)
-    gutter = f"{span.line:>5} | "
-    return [f"{gutter}{line}", f"{'':>5} | {pad}{marks}"]
+    number, line, marks = shown
+    return [f"{number} | {line}", f"{'':>5} | {_coloured(marks, shade, colour)}"]
+
+
+def _coloured(text: str, shade: str, colour: bool) -> str:
+    return f"{shade}{text}{_PLAIN}" if colour else text

@@ -152,6 +152,7 @@ class _Reader:
             raise _Stop(bad_character(self.source, error.start)) from None
 
     def _node(self, event: yaml.Event, depth: int, *, key: bool = False) -> Node:
+        before = self.nodes
         self.nodes += 1
         self._hold(event, depth)
         if (tag := getattr(event, "tag", None)) is not None:
@@ -166,7 +167,7 @@ class _Reader:
             case _:
                 node = self._mapping(event, depth)
         if anchor := getattr(event, "anchor", None):
-            self.anchors[anchor] = _Anchored(node, *_measure(node))
+            self.anchors[anchor] = _Anchored(node, self.nodes - before, _depth(node))
         return node
 
     def _hold(self, event: yaml.Event, depth: int) -> None:
@@ -282,13 +283,12 @@ class _Reader:
         return Span(self.source, start.line + 1, start.column + 1, max(last, start.column + 2))
 
 
-def _measure(node: Node) -> tuple[int, int]:
-    """Return how many values a tree has, and how deep it is."""
+def _depth(node: Node) -> int:
+    """Return how many levels a tree has."""
     match node:
         case Scalar():
-            return 1, 1
+            return 1
         case Items(items):
-            below = [_measure(item) for item in items]
+            return 1 + max(map(_depth, items), default=0)
         case Mapping(entries):
-            below = [_measure(entry.value) for entry in entries]
-    return 1 + sum(nodes for nodes, _ in below), 1 + max((depth for _, depth in below), default=0)
+            return 1 + max((_depth(entry.value) for entry in entries), default=0)
