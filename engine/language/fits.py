@@ -23,6 +23,14 @@ def fits(value: Any, schema: Schema, root: Schema) -> bool:
     return True
 
 
+def matches(pattern: str, text: str) -> bool:
+    """Whether a pattern is found in a text as JSON Schema reads it: `$` is the end, and never before a last line end."""
+    return re.search(_END.sub(r"\\Z", pattern), text) is not None
+
+
+_END = re.compile(r"(?<!\\)\$$")
+
+
 def _condition(value: Any, said: Schema, schema: Schema, root: Schema) -> bool:
     branch = schema.get("then" if fits(value, said, root) else "else")
     return branch is None or fits(value, branch, root)
@@ -41,7 +49,7 @@ def _others(value: Any, said: Any, schema: Schema, root: Schema) -> bool:
     rest = [
         name
         for name in value
-        if name not in known and not any(re.search(pattern, name) for pattern in patterns)
+        if name not in known and not any(matches(pattern, name) for pattern in patterns)
     ]
     return all(said is not False and fits(value[name], said, root) for name in rest)
 
@@ -114,7 +122,7 @@ _KEYWORDS: dict[str, Callable[[Any, Any, Schema, Schema], bool]] = {
     "minItems": _length(list, lambda size, limit: size >= limit),
     "maxItems": _length(list, lambda size, limit: size <= limit),
     "minProperties": _length(dict, lambda size, limit: size >= limit),
-    "pattern": lambda value, said, *_: not isinstance(value, str) or re.search(said, value) is not None,
+    "pattern": lambda value, said, *_: not isinstance(value, str) or matches(said, value),
     "required": lambda value, said, *_: not isinstance(value, dict) or all(name in value for name in said),
     "properties": _properties,
     "patternProperties": lambda *_: True,  # ours allow anything under such a name

@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
 from engine.language.diagnostics import Diagnostic
+from engine.language.fits import matches
 from engine.language.foreign import foreign_names
 from engine.language.layers import Layer
 from engine.language.merge import Section, demanded, place, values
@@ -22,7 +23,14 @@ from engine.words.table import MEANINGS, WORDS, word_at
 _STRICT = Draft202012Validator.TYPE_CHECKER.redefine(
     "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
 )
-STRICT = extend(Draft202012Validator, type_checker=_STRICT)  # type: ignore[no-untyped-call]
+
+
+def _pattern(_: Any, pattern: str, value: Any, __: Any) -> Iterator[ValidationError]:
+    if isinstance(value, str) and not matches(pattern, value):
+        yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+STRICT = extend(Draft202012Validator, {"pattern": _pattern}, type_checker=_STRICT)  # type: ignore[no-untyped-call]
 
 Schema = dict[str, Any]
 

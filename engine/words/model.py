@@ -11,7 +11,7 @@ class HubModel(Words):
     """Weights from a repository in diffusers layout on the Hugging Face Hub."""
 
     kind: Literal["hub"] = word("Weights come from the Hugging Face Hub.")
-    repository: str = word("Repository in diffusers layout, as `owner/name`.", pattern=r"^[\w.-]+/[\w.-]+$")
+    repository: str = word("Repository in diffusers layout, as `owner/name`.", pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")
     revision: str = word("Commit of the repository; a branch or tag can change under you.", min_length=1)
 
 
@@ -69,7 +69,7 @@ class Frames(Words):
 class Advice(Words):
     """What is known of sampling the model well: only warnings read it."""
 
-    sizes: list[Annotated[str, Field(pattern=r"^[1-9]\d*x[1-9]\d*$")]] = word(
+    sizes: list[Annotated[str, Field(pattern=r"^[1-9][0-9]*x[1-9][0-9]*$")]] = word(
         "Sizes that it was trained at, such as `832x480`; empty where none is known.", LABEL
     )
     guidance: list[float] = word(
