@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
@@ -12,7 +12,6 @@ import typer
 
 from engine.cli.options import print_json
 from engine.language.diagnostics import Diagnostic, RecipeError, render
-from engine.language.formats import as_github, as_json, as_sarif
 
 MOST = 100  # findings that are shown one by one; nobody reads more, and the formats for machines have all
 
@@ -36,13 +35,26 @@ def reporting(as_format: StrEnum) -> Iterator[None]:
     try:
         yield
     except RecipeError as error:
-        _PRINT[as_format](error.findings)
+        write_findings(error.findings, as_format)
         raise typer.Exit(error.exit_code) from None
 
 
-def write_findings(findings: Sequence[Diagnostic], as_format: FindingsFormat) -> None:
-    """Write findings in a format."""
-    _PRINT[as_format](findings)
+def write_findings(findings: Sequence[Diagnostic], as_format: StrEnum) -> None:
+    """Write findings in a format; standard output is then the document and nothing else."""
+    if as_format == FindingsFormat.TEXT:
+        print_findings(findings)
+        return
+    # who reads the text has no use for what the others need
+    from engine.language.formats import as_github, as_json, as_sarif
+
+    match as_format:
+        case FindingsFormat.GITHUB:
+            typer.echo(as_github(findings), nl=bool(findings))
+            print_findings(findings)  # for people as well: GitHub shows only ten annotations of a kind
+        case FindingsFormat.SARIF:
+            print_json(as_sarif(findings))
+        case _:
+            print_json(as_json(findings))
 
 
 def held_to(findings: Sequence[Diagnostic], *, strict: bool) -> Sequence[Diagnostic]:
@@ -82,17 +94,3 @@ def counted(findings: Sequence[Diagnostic]) -> str:
 def _colourful() -> bool:
     """Whether standard error is a terminal that shows colours, and its owner wants them."""
     return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def _print_github(findings: Sequence[Diagnostic]) -> None:
-    """Write annotations; and the findings for people as well, because GitHub shows only ten of a kind."""
-    typer.echo(as_github(findings), nl=bool(findings))
-    print_findings(findings)
-
-
-_PRINT: dict[str, Callable[[Sequence[Diagnostic]], None]] = {
-    "json": lambda findings: print_json(as_json(findings)),
-    "sarif": lambda findings: print_json(as_sarif(findings)),
-    "github": _print_github,
-    "text": print_findings,
-}

@@ -45,6 +45,7 @@ VERBS = {  # in the order of `recipe --help`: verb → its file in engine/cli/ve
     "show": "show_",
     "copy": "copy",
     "doc": "doc",
+    "explain": "explain",
     "schema": "schema",
     "fmt": "fmt",
     "migrate": "migrate",

@@ -1,7 +1,7 @@
 """Findings for machines: JSON, SARIF 2.1.0 for code scanning, and the lines that GitHub turns into annotations."""
 
-import hashlib
 from collections.abc import Sequence
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -9,6 +9,8 @@ from urllib.parse import quote
 from engine import VERSION
 from engine.language.codes import CODES
 from engine.language.diagnostics import Diagnostic
+from engine.language.excerpts import lines_visible
+from engine.language.explanations import EXPLANATIONS
 from engine.language.nodes import Span
 
 Json = dict[str, Any]
@@ -22,21 +24,17 @@ def as_json(findings: Sequence[Diagnostic]) -> Json:
 
 
 def as_sarif(findings: Sequence[Diagnostic]) -> Json:
-    """Return a SARIF log; files outside of the current folder keep the names that people see."""
+    """Return a SARIF log. It names no folder of this machine where a file lies below the current one."""
     codes = sorted({found.code for found in findings})
-    driver = {
-        "name": "recipe", "version": VERSION, "semanticVersion": VERSION,
-        "rules": [{"id": code, "shortDescription": {"text": CODES[code].title},
-                   "help": {"text": f"recipe explain {code}"}} for code in codes],
-    }  # fmt: skip
+    names = _fingerprints(findings)
     return {
         "$schema": _SCHEMA,
         "version": "2.1.0",
         "runs": [{
-            "tool": {"driver": driver},
+            "tool": {"driver": {"name": "recipe", "semanticVersion": VERSION, "rules": list(map(_rule, codes))}},
             "columnKind": "unicodeCodePoints",
             "originalUriBaseIds": {_ROOT: {"description": {"text": "The folder in which the program ran."}}},
-            "results": [_result(found, codes) for found in findings],
+            "results": [_result(found, codes.index(found.code), name) for found, name in zip(findings, names, strict=True)],
         }],
     }  # fmt: skip
 
@@ -46,46 +44,85 @@ def as_github(findings: Sequence[Diagnostic]) -> str:
     return "\n".join(map(_command, findings))
 
 
-def _result(found: Diagnostic, codes: list[str]) -> Json:
+def _rule(code: str) -> Json:
+    told = EXPLANATIONS[code]
+    example = f"\n\nFor example:\n\n{told.example}" if told.example else ""
+    return {
+        "id": code,
+        "shortDescription": {"text": CODES[code].title},
+        "fullDescription": {"text": told.cause},
+        "help": {"text": f"{told.cause}\n\n{told.fix}{example}"},
+    }
+
+
+def _result(found: Diagnostic, rule: int, fingerprint: str) -> Json:
     related = [{"id": number, "message": {"text": role}, **_location(span)}
                for number, (role, span) in enumerate(found.related, start=1)]  # fmt: skip
+    word = {"logicalLocations": [{"fullyQualifiedName": found.path}]} if found.path else {}
     return {
         "ruleId": found.code,
-        "ruleIndex": codes.index(found.code),
+        "ruleIndex": rule,
         "level": found.severity,
-        "message": {"text": found.message + (f"\n{found.help}" if found.help else "")},
-        "locations": [_location(found.span)],
+        "message": {"text": _text(found)},
+        "locations": [_location(found.span) | word],
         **({"relatedLocations": related} if related else {}),
-        "partialFingerprints": {"codeFileWord/v1": _fingerprint(found)},
+        "partialFingerprints": {"codeFileWord/v1": fingerprint},
     }
 
 
 def _location(span: Span) -> Json:
+    """Return a place; an argument of the command line is none that anybody could open."""
     name = span.source.name
-    # a layer that comes with the program, or an argument, is no file of the repository that is scanned
-    is_file = not Path(name).is_absolute() and ":" not in name and not name.startswith("--")
-    place: Json = (
-        {"uri": quote(Path(name).as_posix()), "uriBaseId": _ROOT}
-        if is_file
-        else {"uri": quote(name, safe="/:")}
-    )
+    if name.startswith("--"):
+        return {}
     region = {"startLine": span.line, "startColumn": span.column, "endLine": span.line, "endColumn": span.end}
-    return {"physicalLocation": {"artifactLocation": place, "region": region}}
+    return {"physicalLocation": {"artifactLocation": _artifact(name), "region": region}}
 
 
-def _fingerprint(found: Diagnostic) -> str:
-    """Name a finding by code, file and word, so that lines may move without a known finding becoming a new one."""
-    what = "\0".join([found.code, found.span.source.name, found.path or found.message])
-    return hashlib.sha256(what.encode()).hexdigest()[:32]
+def _artifact(name: str) -> Json:
+    if _is_address(name):
+        return {"uri": quote(name, safe="/:@+#?=&%")}
+    if Path(name).is_absolute():
+        return {"uri": Path(name).as_uri()}
+    return {"uri": quote(Path(name).as_posix()), "uriBaseId": _ROOT}
+
+
+def _is_address(name: str) -> bool:
+    """Whether a name of a layer is no path: it comes with the program, or from a repository."""
+    return name.startswith(("builtin:", "git+", "gh:"))
+
+
+def _fingerprints(findings: Sequence[Diagnostic]) -> list[str]:
+    """Name findings by code, file and word, so that lines may move without a known finding becoming a new one."""
+    names, times = list[str](), dict[tuple[str, ...], int]()
+    for found in findings:
+        what = (found.code, found.span.source.name, found.path or found.span.whole_line.strip())
+        times[what] = times.get(what, 0) + 1
+        names.append(
+            blake2b(
+                "\0".join([*what, str(times[what])]).encode("utf-8", "replace"), digest_size=16
+            ).hexdigest()
+        )
+    return names
 
 
 def _command(found: Diagnostic) -> str:
-    span = found.span
-    places = {"file": span.source.name, "line": span.line, "endLine": span.line, "col": span.column,
-              "endColumn": span.end - 1, "title": found.code}  # fmt: skip
-    said = ",".join(f"{name}={_property(str(value))}" for name, value in places.items())
-    text = f"{found.code} {found.message}" + (f"\n{found.help}" if found.help else "")
-    return f"::{found.severity} {said}::{_message(text)}"
+    span, name = found.span, found.span.source.name
+    here = not _is_address(name) and not name.startswith("--")
+    places = {
+        "file": name,
+        "line": span.line,
+        "endLine": span.line,
+        "col": span.column,
+        "endColumn": span.end - 1,
+    }
+    said = [f"{name}={_property(str(value))}" for name, value in (places if here else {}).items()]
+    text = f"{found.code} {_text(found)}" if here else f"{found.code} {span}: {_text(found)}"
+    return f"::{found.severity} {','.join([*said, f'title={found.code}'])}::{_message(lines_visible(text))}"
+
+
+def _text(found: Diagnostic) -> str:
+    return found.message + (f"\n{found.help}" if found.help else "")
 
 
 def _message(text: str) -> str:

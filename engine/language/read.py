@@ -194,22 +194,32 @@ class _Reader:
         span = self._span(event)
         items: list[Node] = []
         while not isinstance(inner := next(self.events), yaml.SequenceEndEvent):
-            items.append(self._node(inner, depth + 1))
+            said = len(self.findings)
+            item = self._node(inner, depth + 1)
+            if not self._unusable(item, said):
+                items.append(item)
         return Items(tuple(items), span)
 
     def _mapping(self, event: yaml.Event, depth: int) -> Mapping:
         span = self._span(event)
         entries: dict[str, Entry] = {}
         while not isinstance(inner := next(self.events), yaml.MappingEndEvent):
+            said = len(self.findings)
             key_node = self._node(inner, depth + 1, key=True)
+            wrong = self._unusable(key_node, said)
+            key, said = self._key(inner, key_node), len(self.findings)
             value = self._node(next(self.events), depth + 1)
-            key = self._key(inner, key_node)
+            wrong = wrong or self._unusable(value, said)
             if key in entries:
                 first = ("first written at", entries[key].key_span)
                 self._add("RCP1002", f"the key `{key}` stands twice", inner, "keep one of the two", (first,))
-            elif key is not None:
+            elif key is not None and not wrong:
                 entries[key] = Entry(key, key_node.span, value)
         return Mapping(tuple(entries.values()), span)
+
+    def _unusable(self, node: Node, said: int) -> bool:
+        """Whether an error was found since in what is one value: it is left out, so that nothing is said of a stand-in."""
+        return isinstance(node, Scalar) and any(found.severity == "error" for found in self.findings[said:])
 
     def _key(self, event: yaml.Event, node: Node) -> str | None:
         if isinstance(event, yaml.ScalarEvent) and event.value == "<<" and event.implicit[0]:

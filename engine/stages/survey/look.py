@@ -131,7 +131,7 @@ class Survey:
         elif not self.clips:
             kinds = " ".join(sorted(VIDEO_SUFFIXES | IMAGE_SUFFIXES))
             yield Trouble("RCP4101", here, f"{self.folder} holds no clips", f"clips end in {kinds}")
-        if self.closed:
+        if self.closed and self.folder.is_dir():
             names = ", ".join(self.closed[:_MOST_NAMES])
             yield Trouble(
                 "RCP4102", here, f"folders cannot be read: {names}", "give yourself the right to read them"
