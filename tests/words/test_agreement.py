@@ -4,12 +4,14 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from pydantic import TypeAdapter, ValidationError
 from words.documents import documents, spoilt
 
 from engine.language.fits import fits
 from engine.language.misfits import STRICT
+from engine.language.resolve import resolve
 from engine.words.recipe import Recipe
 from engine.words.schema import resolved_schema
 from engine.words.table import SECTIONS
@@ -50,3 +52,25 @@ def _typed(model: TypeAdapter[Any], made: Any) -> bool:
     except ValidationError:
         return False
     return True
+
+
+@pytest.mark.parametrize(
+    ("section", "path", "value", "accepted"),
+    [
+        ("train", "steps", 16, True), ("train", "steps", 16.0, False), ("train", "steps", True, False), ("train", "steps", "16", False),
+        ("train", "learning_rate", 1, True), ("train", "learning_rate", True, False), ("train", "learning_rate", "1e-4", False),
+        ("train", "gradient_checkpointing", 1, False), ("train", "gradient_checkpointing", "true", False),
+        ("sample", "negative", None, False), ("sample", "prompts", {}, False), ("hardware", "name", 3, False),
+        ("model", "source", {"kind": "hub", "repository": "a/b", "revision": "0"}, True),
+        ("model", "source", {"kind": "hub", "repository": "a/b\n", "revision": "0"}, False),
+        ("model", "source", {"kind": "hub", "repository": "a/²", "revision": "0"}, False),
+    ],
+)  # fmt: skip
+def test_what_is_easily_taken_for_a_value_is_none(
+    section: str, path: str, value: Any, accepted: bool
+) -> None:
+    target = SCHEMA["properties"][section]
+    made = resolve(ROOT / "recipes/examples/micro-cartoon.yaml").values[section] | {path: value}
+    assert STRICT({"$ref": target["$ref"], "$defs": SCHEMA["$defs"]}).is_valid(made) == accepted
+    assert fits(made, target, SCHEMA) == accepted
+    assert _typed(TypeAdapter(Recipe.model_fields[section].annotation), made) == accepted
