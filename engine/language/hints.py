@@ -6,7 +6,8 @@ from collections.abc import Callable
 from engine.language.nodes import Span
 from engine.language.read import number
 
-_READERS = "readers of YAML disagree on it"
+_DISAGREE = "readers of YAML disagree on it"
+_TRUTHS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 
 def hint_for_text(text: str) -> str:
@@ -17,44 +18,54 @@ def hint_for_text(text: str) -> str:
     bare = text.strip()
     if number(bare) is not None:
         return f"write {bare} without quotes"
-    for form, say in _FORMS:
-        if match := re.fullmatch(form, bare):
-            return say(match)
-    return ""
+    for form, meant, why in _FORMS:
+        match = re.fullmatch(form, bare)
+        if match and number(meant(match)) is not None:
+            return f"write {meant(match)}{why.format(**match.groupdict())}"
+    return next((why for form, why in _NO_NUMBERS if re.fullmatch(form, bare)), "")
 
 
 def hint_for_truth(text: str) -> str:
-    """Say how to write true or false where YAML of old had other words for them."""
-    said = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
-    lower = text.strip().lower()
-    truth = lower if lower in ("true", "false") else said.get(lower)
+    """Say how to write true or false where it was quoted, or in a word that YAML of old had for it."""
+    said = text.strip().lower()
+    truth = said if said in ("true", "false") else _TRUTHS.get(said)
     return f"write {truth}" if truth else ""
 
 
 def hint_for_number(span: Span) -> str:
     """Say how to write a text that reads as a number, as it is written: ``1.10`` would lose its zero.
 
-    For a word that wants a text and was given a plain number, true, false or null, or nothing.
+    For a word that wants a text and was given a plain number, true, false or null.
     """
     return f'quote it: "{span.token}"' if span.token else ""
 
 
-def _integer(base: int, why: str) -> Callable[[re.Match[str]], str]:
-    return lambda match: f"write {int(match[0].replace('_', ''), base)}: {why}"
+def _bare(match: re.Match[str]) -> str:
+    return re.sub("[_, ]", "", match["number"])
 
 
-_FORMS: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
-    (r"\+(?P<rest>[.\d].{0,30})", lambda match: f"write {match['rest']}, without the +"),
-    (r"-?0+(?P<rest>[1-9]\d{0,20})", lambda match: f"write {match['rest']}: {_READERS}, as a leading 0 means base 8 to some"),
-    (r"-?\d{1,3}(_\d{3})+", lambda match: f"write {match[0].replace('_', '')}: {_READERS}"),
-    (r"-?\d{1,3}([, ]\d{3})+", lambda match: f"write {re.sub('[, ]', '', match[0])}, without separators"),
-    (r"-?\d+,\d+", lambda match: f"write {match[0].replace(',', '.')}, with a point"),
-    (r"0o[0-7_]{1,20}", _integer(0, "numbers are written in base 10")),
-    (r"0x[0-9a-fA-F_]{1,20}", _integer(0, "numbers are written in base 10")),
-    (r"0b[01_]{1,60}", _integer(0, "numbers are written in base 10")),
-    (r"(?P<number>-?\d{1,20}(\.\d{1,20})?) ?%", lambda match: f"write {float(match['number']) / 100:g}"),
-    (r"\d{4}-\d\d?-\d\d?([Tt ].*)?", lambda _: "a date is a text; write a number"),
-    (r"\d+(:\d\d?)+", lambda _: f"{_READERS}, as some count in sixties; write a number"),
-    (r"(?P<number>\d{1,20}(\.\d{1,20})?) ?(?P<unit>[a-zA-Zµ]{1,10})",
-     lambda match: f"write {match['number']} without `{match['unit']}`; units are part of a word's meaning"),
+def _in_tens(match: re.Match[str]) -> str:
+    try:
+        return str(int(match["number"].lower(), 0))
+    except ValueError:  # `0x_1`
+        return ""
+
+
+_FORMS: tuple[tuple[str, Callable[[re.Match[str]], str], str], ...] = (
+    (r"\+(?P<number>[.\d].{0,30})", _bare, ", without the +"),
+    (r"0+(?P<number>[1-9]\d{0,20})", _bare, f": {_DISAGREE}, as a leading 0 means base 8 to some"),
+    (r"(?P<number>-?\d{1,3}(_\d{3})+)", _bare, f": {_DISAGREE}"),
+    (r"(?P<number>-?\d{1,3}([, ]\d{3})+)", _bare, ", without separators"),
+    (r"(?P<number>-?\d+,\d+)", lambda match: match["number"].replace(",", "."), ", with a point"),
+    (r"(?P<number>0[oOxXbB][0-9a-fA-F_]{1,20})", _in_tens, ": numbers are written in base 10"),
+    (r"(?P<number>\d{1,9}(\.\d{1,9})?) ?%", lambda match: f"{float(match['number']) / 100:.12g}", ""),
+    (r"(?P<number>\d{1,9}(\.\d{1,9})?) ?[kK]", lambda match: f"{float(match['number']) * 1000:.12g}", ""),
+    (r"(?P<number>\d{1,9}(\.\d{1,9})?) ?(?P<unit>[a-zA-WYZµ][a-zA-Zµ]{0,7})", _bare,
+     " without `{unit}`: the unit is part of the word's meaning"),
 )  # fmt: skip
+"""Form → the number that is meant, and what is said behind it."""
+
+_NO_NUMBERS = (
+    (r"\d{4}-\d\d?-\d\d?([Tt ].{0,40})?", "a date is a text; write a number"),
+    (r"\d{1,9}(:\d\d?){1,3}", f"{_DISAGREE}, as some count in sixties; write a number"),
+)
