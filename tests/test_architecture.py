@@ -30,7 +30,19 @@ MAY = {
     "execute": {"endings", "execute", "plan", "language", "words", "seam", "store", "stages", "header"},
     "pipeline": {"endings", "execute", "plan", "language", "stages", "seam", "store"},
     "authoring": {"authoring", "language", "words", "shipped", "plan", "stages", "seam", "clips"},
-    "cli": {"cli", "sharing", "shipped", "authoring", "importing", "pipeline", "execute", "plan", "language", "words", "endings"},
+    "cli": {
+        "cli",
+        "sharing",
+        "shipped",
+        "authoring",
+        "importing",
+        "pipeline",
+        "execute",
+        "plan",
+        "language",
+        "words",
+        "endings",
+    },
     "training": {"training"},
     "header": set(),
     "endings": set(),
@@ -38,7 +50,19 @@ MAY = {
     "hub": {"endings", "seam"},
     "device": {"endings", "seam"},
     "stages": {"endings", "stages", "seam", "words", "store", "clips"},
-    "run": {"endings", "stages", "seam", "words", "store", "clips", "report", "hub", "device", "training", "wan"},
+    "run": {
+        "endings",
+        "stages",
+        "seam",
+        "words",
+        "store",
+        "clips",
+        "report",
+        "hub",
+        "device",
+        "training",
+        "wan",
+    },
 }
 TORCH_SIDE = {"training", "wan", "device", "hub"}
 HEAVY = {"torch", "diffusers", "transformers", "peft", "safetensors", "huggingface_hub", "optimi"}
@@ -142,7 +166,9 @@ def test_recipes_are_data() -> None:
     starters, calls = set(), set()
     for path in FILES:
         where = str(path.relative_to(ROOT / "engine"))
-        starters |= {where for name in imports(path) if name in {"subprocess", "multiprocessing", "os.system"}}
+        starters |= {
+            where for name in imports(path) if name in {"subprocess", "multiprocessing", "os.system"}
+        }
         if home(path) in {"language", "words", "plan", "sharing", "authoring", "importing", "pipeline"}:
             calls |= {f"{where}: {node.func.id}" for node in ast.walk(ast.parse(path.read_text()))
                       if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in running}  # fmt: skip
@@ -191,5 +217,15 @@ OPTIONS = {
     "fmt": ["--check", "files"],
     "migrate": ["--check", "--write", "files"],
     "import": ["--allow-unmapped", "--arguments", "--data", "--output", "-o", "file", "tool"],
-    "run": ["--allow-file", "--frozen", "--locked", "--output", *SETS, "--store", "--strict", "--trust", "recipe"],
+    "run": [
+        "--allow-file",
+        "--frozen",
+        "--locked",
+        "--output",
+        *SETS,
+        "--store",
+        "--strict",
+        "--trust",
+        "recipe",
+    ],
 }

@@ -24,7 +24,9 @@ def to_yaml(values: dict[str, Any], comment: Comment = lambda _: "") -> str:
 
 def one_line(value: Plain) -> str:
     """Write a value in one line, as it can stand in a recipe."""
-    text: str = yaml.dump(value, Dumper=_Dumper, default_flow_style=True, width=2**31, allow_unicode=True, sort_keys=False)
+    text: str = yaml.dump(
+        value, Dumper=_Dumper, default_flow_style=True, width=2**31, allow_unicode=True, sort_keys=False
+    )
     return text.removesuffix("\n").removesuffix("\n...")
 
 

@@ -27,7 +27,9 @@ class HubSource(Words):
     )
 
     kind: Literal["hub"] = word("Clips come from the Hugging Face Hub.")
-    repository: str = word("Dataset repository, as `owner/name`.", pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")
+    repository: str = word(
+        "Dataset repository, as `owner/name`.", pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$"
+    )
     revision: str = word("Commit of the repository; a branch or tag can change under you.", min_length=1)
 
 

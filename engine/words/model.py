@@ -11,7 +11,9 @@ class HubModel(Words):
     """Weights from a repository in diffusers layout on the Hugging Face Hub."""
 
     kind: Literal["hub"] = word("Weights come from the Hugging Face Hub.")
-    repository: str = word("Repository in diffusers layout, as `owner/name`.", pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")
+    repository: str = word(
+        "Repository in diffusers layout, as `owner/name`.", pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$"
+    )
     revision: str = word("Commit of the repository; a branch or tag can change under you.", min_length=1)
 
 
