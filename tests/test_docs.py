@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+from engine.cli import main
+from engine.endings import EXIT_BUG, EXIT_FAILED, EXIT_INTERRUPTED
+from engine.language.codes import CODES
 from engine.language.resolve import resolve
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -51,8 +54,14 @@ def test_every_shipped_file_of_the_tree_in_the_readme_exists() -> None:
     assert missing == []
 
 
-def test_every_code_of_a_finding_has_a_test() -> None:
-    from engine.language.diagnostics import CODES
-
-    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
-    assert [code for code in CODES if code not in tests] == []
+def test_the_exit_codes_are_the_same_in_the_docs_and_in_the_program() -> None:
+    rows = re.compile(r"^\| (\d+) \| (.+) \|$", re.MULTILINE)
+    told = dict(rows.findall((ROOT / "docs" / "language.md").read_text()))
+    assert told == dict(rows.findall(main.__doc__ or ""))
+    used = {known.exit for known in CODES.values()} | {
+        main.EXIT_MACHINE,
+        EXIT_FAILED,
+        EXIT_BUG,
+        EXIT_INTERRUPTED,
+    }
+    assert used | {0, 2, 130} == set(map(int, told))

@@ -12,6 +12,7 @@ from jsonschema.validators import extend
 from engine.language.diagnostics import Diagnostic
 from engine.language.fits import matches
 from engine.language.foreign import foreign_names
+from engine.language.hints import hint_for_number, hint_for_text, hint_for_truth
 from engine.language.layers import Layer
 from engine.language.merge import Section, demanded, place, values
 from engine.language.nodes import KeyPath, Span, key_span, plain, value_span
@@ -113,24 +114,37 @@ def _explain(error: ValidationError, layer: Layer, schema: Schema) -> Iterator[t
             (*path, name),
         )
     else:
+        span = value_span(layer.node, path)
         refused = (
             refusal(".".join(map(str, path[:-1])), str(path[-1]), _given(error.instance)) if path else None
         )
         code, message, help_ = refused or (
             "RCP2002",
             _says(error),
-            _as_kind(error) or _hint(error) + _about(at),
+            _as_kind(error) or _hint(error, span) + _about(at),
         )
-        yield Diagnostic(code, message, value_span(layer.node, path), at, help_), path
+        yield Diagnostic(code, message, span, at, help_.strip()), path
 
 
 def _listed(limit: Any) -> list[Any]:
     return limit if isinstance(limit, list) else [limit]
 
 
-def _hint(error: ValidationError) -> str:
+def _hint(error: ValidationError, span: Span) -> str:
     """What to write instead, where the kind of slip tells."""
-    return "to take the word away, write `{$unset: true}`. " if _given(error.instance) is None else ""
+    hint, wanted = "", _given(error.validator_value) if error.validator == "type" else ""
+    match wanted, _given(error.instance):
+        case _, None:
+            hint = "to take the word away, write `{$unset: true}`"
+        case "integer" | "number", str(text):
+            hint = hint_for_text(text)
+        case "boolean", str(text):
+            hint = hint_for_truth(text)
+        case "integer", float(number) if number.is_integer():
+            hint = f"write {int(number)}"
+        case "string", bool() | int() | float():
+            hint = hint_for_number(span)
+    return f"{hint}. " if hint else ""
 
 
 def _as_kind(error: ValidationError) -> str:
