@@ -5,7 +5,8 @@ says why. Errors cannot be allowed, and an allowance that silences nothing is a 
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import yaml
@@ -16,6 +17,8 @@ from engine.language.nodes import Source, Span
 
 _MARK = "recipe: allow"
 _COMMENT = re.compile(r"(?:^|(?<=\s))#\s*recipe: allow\b[ \t]*(?P<code>\S*)[ \t]*(?P<reason>.*)")
+
+_Place = tuple[str, str, int]  # code, source and line
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,34 +32,36 @@ class Allowance:
 
 
 def allowed(
-    findings: Iterable[Diagnostic], sources: Iterable[Source], *, by_plan: bool = False
+    findings: Iterable[Diagnostic], sources: Iterable[Source], *, by_plan: bool = False, whole: bool = True
 ) -> list[Diagnostic]:
     """Leave out the warnings that are allowed, and say which allowances are wrong.
 
     Args:
         sources: the texts whose comments count.
         by_plan: whether the findings are those that only a plan has: what is wrong with comments was said before.
+        whole: whether everything was looked at. Where it was not, as in a recipe that has errors, an allowance that
+            silences nothing may yet be needed.
     """
-    kept = list(findings)
+    findings = list(findings)
+    there = dict[_Place, list[Diagnostic]]()
+    for found in findings:
+        there.setdefault(_place(found), []).append(found)
+    whole = whole and not any(found.severity == "error" for found in findings)
+    silenced, complaints = set[_Place](), list[Diagnostic]()
     for source in sources:
         for allowance in _allowances(source):
-            wrong = _wrong(allowance)
+            place = (allowance.code, source.name, allowance.line)
+            wrong = _wrong(allowance) or _useless(allowance, there.get(place, []), whole=whole)
             if wrong is None:
-                about = [found for found in kept if _is_about(found, allowance)]
-                errors = [found for found in about if found.severity == "error"]
-                kept = [found for found in kept if found not in about or found in errors]
-                wrong = _useless(allowance, errors) if errors or not about else None
-            if wrong and not by_plan and not (CODES.get(allowance.code) and CODES[allowance.code].by_plan):
-                kept.append(wrong)
-    return kept
+                silenced.add(place)
+            elif not by_plan and not (CODES.get(allowance.code) and CODES[allowance.code].by_plan):
+                complaints.append(wrong)
+    kept = [found for found in findings if found.severity == "error" or _place(found) not in silenced]
+    return [*kept, *complaints]
 
 
-def _is_about(found: Diagnostic, allowance: Allowance) -> bool:
-    return (
-        found.code == allowance.code
-        and found.span.line == allowance.line
-        and found.span.source == allowance.span.source
-    )
+def _place(found: Diagnostic) -> _Place:
+    return found.code, found.span.source.name, found.span.line
 
 
 def _wrong(allowance: Allowance) -> Diagnostic | None:
@@ -70,26 +75,40 @@ def _wrong(allowance: Allowance) -> Diagnostic | None:
     return None
 
 
-def _useless(allowance: Allowance, errors: list[Diagnostic]) -> Diagnostic:
-    if errors:
+def _useless(allowance: Allowance, about: Sequence[Diagnostic], *, whole: bool) -> Diagnostic | None:
+    if any(found.severity == "error" for found in about):
         return Diagnostic("RCP2501", f"{allowance.code} is an error here, and errors cannot be allowed", allowance.span,
                           help="mend the line; only warnings can be allowed")  # fmt: skip
-    return Diagnostic("RCP2502", f"this allowance of {allowance.code} silences nothing", allowance.span,
-                      help="take the comment out, or put it on the line of the warning", severity="warning")  # fmt: skip
+    if not about and whole:
+        return Diagnostic("RCP2502", f"this allowance of {allowance.code} silences nothing", allowance.span,
+                          help="take the comment out, or put it on the line of the warning", severity="warning")  # fmt: skip
+    return None
 
 
 def _allowances(source: Source) -> Iterator[Allowance]:
     if _MARK not in source.text:
         return
     texts = _texts(source)
-    start = 0
+    begins, start, alone, found = (
+        [begin for begin, _ in texts],
+        0,
+        set[int](),
+        list[tuple[int, str, re.Match[str]]](),
+    )
     for number, line in enumerate(source.text.splitlines(keepends=True), start=1):
         for match in _COMMENT.finditer(line.rstrip()):
-            if not any(begin <= start + match.start() < end for begin, end in texts):
-                alone = not line[: match.start()].strip()
-                span = Span(source, number, match.start() + 1, len(line.rstrip()) + 1)
-                yield Allowance(match["code"], match["reason"], number + 1 if alone else number, span)
+            before = bisect_right(begins, start + match.start()) - 1
+            if before < 0 or start + match.start() >= texts[before][1]:
+                found.append((number, line.rstrip(), match))
+                if not line[: match.start()].strip():
+                    alone.add(number)
         start += len(line)
+    about = dict[int, int]()  # several may stand above one line
+    for number in sorted(alone, reverse=True):
+        about[number] = about.get(number + 1, number + 1)
+    for number, line, match in found:
+        span = Span(source, number, match.start() + 1, len(line) + 1)
+        yield Allowance(match["code"], match["reason"], about.get(number, number), span)
 
 
 def _texts(source: Source) -> list[tuple[int, int]]:

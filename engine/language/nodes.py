@@ -1,6 +1,6 @@
 """YAML as a tree that remembers where every key and value was written."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -139,16 +139,20 @@ def key_span(node: Node, path: KeyPath) -> Span:
     return value_span(node, (last,))
 
 
-def without(node: Node, path: KeyPath) -> Node:
-    """Return the tree without the value at a path."""
-    if not path or not isinstance(node, Mapping):
+def without(node: Node, paths: Collection[KeyPath]) -> Node:
+    """Return the tree without the values at some paths."""
+    if not paths or not isinstance(node, Mapping):
         return node
+    below = dict[str | int, list[KeyPath]]()
+    for head, *rest in filter(None, paths):
+        below.setdefault(head, []).append(tuple(rest))
     kept: list[Entry] = []
     for entry in node.entries:
-        if entry.key != path[0]:
+        gone = below.get(entry.key, [])
+        if not gone:
             kept.append(entry)
-        elif len(path) > 1 and isinstance(entry.value, Mapping):
-            kept.append(Entry(entry.key, entry.key_span, without(entry.value, path[1:])))
+        elif all(gone) and isinstance(entry.value, Mapping):
+            kept.append(Entry(entry.key, entry.key_span, without(entry.value, gone)))
     return Mapping(tuple(kept), node.span)
 
 

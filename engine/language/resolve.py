@@ -121,7 +121,8 @@ def check_layers(path: Path) -> tuple[Diagnostic, ...]:
     layers, findings = load_layers(path)
     for layer in layers:
         findings += check_layer(layer)[0]
-    findings = allowed(findings, (layer.node.span.source for layer in layers))
+    # rules speak of complete recipes: that a layer's allowance silences nothing cannot be told of it alone
+    findings = allowed(findings, (layer.node.span.source for layer in layers), whole=False)
     if any(finding.severity == "error" for finding in findings):
         raise RecipeError(findings)
     return in_order(findings)
@@ -151,13 +152,11 @@ def _usable(layers: Sequence[Layer], sets: Sequence[Layer]) -> tuple[list[Layer]
 
 
 def _pruned(node: Mapping, bad: Sequence[KeyPath]) -> Mapping:
-    for path in bad:
-        # a directive that cannot be used says nothing at its word
-        whole = path[:-1] if isinstance(path[-1], str) and path[-1].startswith("$") else path
-        kept = without(node, whole)
-        assert isinstance(kept, Mapping), "a mapping without one of its keys is a mapping"
-        node = kept
-    return node
+    # a directive that cannot be used says nothing at its word
+    whole = [path[:-1] if isinstance(path[-1], str) and path[-1].startswith("$") else path for path in bad]
+    kept = without(node, whole)
+    assert isinstance(kept, Mapping), "a mapping without some of its keys is a mapping"
+    return kept
 
 
 def _does_not_run(layer: Layer) -> Diagnostic:
