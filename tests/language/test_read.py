@@ -195,7 +195,7 @@ HOSTILE = {
 def test_a_hostile_file_is_refused_at_once_and_in_little_memory(
     tmp_path: Path, text: str, code: int, finding: str
 ) -> None:
-    """The bounds are generous, for a busy machine; alone it takes a quarter of a second and 70 MB."""
+    """The bounds are generous, for a busy machine; alone the worst takes half a second and 31 MB."""
     (tmp_path / "x.yaml").write_text(text)
     started = time.monotonic()
     # what a process inherits from the one that starts it does not count, so it is asked for by itself, as it ends
