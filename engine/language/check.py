@@ -43,8 +43,10 @@ def check_complete(merged: Section) -> list[Diagnostic]:
 
 
 def explained(found: Diagnostic, bad: Iterable[str]) -> bool:
-    """Whether a word is missing only because what a layer said of it, or around it, could not be used."""
-    return found.code == "RCP2003" and any(_related(found.path, path) for path in bad)
+    """Whether a finding is there only because what a layer said of the word, around it or in it, could not be used."""
+    if found.code == "RCP2003":
+        return any(_related(found.path, path) for path in bad)
+    return any(path.startswith(f"{found.path}.") for path in bad)
 
 
 def sections_only(whole: Schema) -> Schema:

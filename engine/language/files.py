@@ -120,7 +120,7 @@ class Files:
         if address not in self.fetched:
             oid, content = _content(address, self.access)
             try:
-                text = content.decode("utf-8-sig")
+                text = content.decode("utf-8")
             except UnicodeDecodeError as error:
                 raise Refused("RCP1006", f"{address} is not UTF-8 (byte {error.start})") from None
             # what such a layer calls a relative path has no place of its own: it counts from the recipe

@@ -13,11 +13,12 @@ from engine.language.builtin import builtin_names
 from engine.language.diagnostics import Diagnostic, RecipeError
 from engine.language.files import BUILTIN, OFFLINE, Access, Files, Place, name_of, shown
 from engine.language.fragments import inclusions, piece
-from engine.language.nodes import Items, Mapping, Scalar, Span, plain
+from engine.language.nodes import Items, Mapping, Node, Scalar, Span, plain
 from engine.language.suggest import did_you_mean
 from engine.language.versions import current
 
 MAX_LAYERS = 64
+MAX_CHARACTERS = 16 << 20  # of all layers together
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,12 @@ class _Loader:
         self.layers: list[Layer] = []
         self.findings: list[Diagnostic] = []
         self.taken = 0  # files, the recipe left out
+        self.characters = 0  # of all texts
+        self.full = False
         self.done: dict[Place, frozenset[str]] = {}  # names of a file and of all that it is built on
 
     def load(self, place: Place, name: str, below: tuple[Place, ...]) -> None:
-        node, findings = self.files.read(place, name)
-        self.findings += findings
+        node = self._read(place, name)
         self.done[place] = frozenset([name])
         if node is None:
             return
@@ -74,6 +76,12 @@ class _Loader:
         self.done[place] |= built_on
         self.layers.append(Layer(name, node, built_on))
 
+    def _read(self, place: Place, name: str) -> Node | None:
+        node, findings = self.files.read(place, name)
+        self.findings += findings
+        self.characters += len(node.span.source.text) if node else 0
+        return node
+
     def _fragment(self, at: tuple[str, ...], said: Scalar, below: tuple[Place, ...]) -> None:
         """Lay a fragment right below the file that includes it."""
         place = self._found(said, below)
@@ -82,8 +90,7 @@ class _Loader:
         if isinstance(place, Path) and not place.is_file():
             self._add("RCP2207", f"there is no fragment `{said.value}`", said.span, f"looked for {place}")
             return
-        node, findings = self.files.read(place, name_of(place, str(said.value)))
-        self.findings += findings
+        node = self._read(place, name_of(place, str(said.value)))
         if isinstance(node, Mapping):
             taken, findings = piece(node, at, said)
             self.findings += findings
@@ -114,11 +121,15 @@ class _Loader:
         return self.done.get(place, frozenset())
 
     def _room(self, said: Scalar) -> bool:
-        """Take one more file in; past the limit say so once."""
+        """Take one more file in; past a limit say so once."""
+        if self.full:
+            return False
         self.taken += 1
-        if self.taken == MAX_LAYERS + 1:
-            self._add("RCP1005", f"more than {MAX_LAYERS} layers and fragments", said.span)
-        return self.taken <= MAX_LAYERS
+        if self.taken > MAX_LAYERS or self.characters > MAX_CHARACTERS:
+            self.full = True
+            limits = f"more than {MAX_LAYERS} layers and fragments, or {MAX_CHARACTERS:,} characters of them"
+            self._add("RCP1005", limits, said.span)
+        return not self.full
 
     def _found(self, said: Scalar, below: tuple[Place, ...]) -> Place | None:
         """Return what a name means; None, with a finding, where it is not read."""

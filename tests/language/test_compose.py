@@ -324,3 +324,22 @@ def test_null_where_nothing_is_allowed_is_told_about_unset(write) -> None:
     (found,) = errors(write(HEADER + BODY + "train: {steps: null}"))
     assert (found.code, found.path) == ("RCP2002", "train.steps")
     assert "$unset: true" in found.help
+
+
+def test_many_large_layers_end_at_the_limit_of_all_of_them(write) -> None:
+    names = []
+    for number in range(20):
+        names.append(f"l{number}.yaml")
+        write(f"apiVersion: wan-recipe/v1\nkind: base\n{'# filler ' * 110_000}\n", names[-1])
+    found = errors(
+        write(HEADER.replace("builtin:hardware/cpu", f"builtin:hardware/cpu, {', '.join(names)}") + BODY)
+    )
+    assert [one.code for one in found] == ["RCP1005"]
+    assert "16,777,216 characters" in found[0].message
+
+
+def test_a_name_whose_value_is_wrong_is_not_also_missing_from_its_map(write) -> None:
+    (found,) = errors(
+        write(HEADER + "data: {source: {kind: drawn, clips: 2, seed: 0}}\nsample: {prompts: {cat: 2024}}\n")
+    )
+    assert found.path == "sample.prompts.cat"
