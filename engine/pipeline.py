@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from engine.language.allow import allowed
 from engine.language.diagnostics import Diagnostic
-from engine.language.files import Access
+from engine.language.files import OFFLINE, Access
 from engine.language.overrides import Override
 from engine.language.resolve import LAYERS, Resolved, check_layers, kind_of, resolve
 
@@ -25,15 +25,17 @@ if TYPE_CHECKING:
     from engine.plan.steps import Plan
 
 
-def validate(path: Path, overrides: Sequence[Override] = ()) -> tuple[Diagnostic, ...]:
+def validate(
+    path: Path, overrides: Sequence[Override] = (), access: Access = OFFLINE
+) -> tuple[Diagnostic, ...]:
     """Check a recipe, or a layer for recipes, and return its warnings.
 
     Raises:
         RecipeError: with every problem of every file.
     """
     if kind_of(path) in LAYERS:
-        return check_layers(path)
-    return resolve(path, overrides).warnings
+        return check_layers(path, access)
+    return resolve(path, overrides, access).warnings
 
 
 def plan(
@@ -54,7 +56,7 @@ def plan(
     return made, resolved, (*resolved.warnings, *allowed(warnings, resolved.sources, by_plan=True))
 
 
-def diff(old: Path, new: Path) -> tuple[list["Change"], list["Affected"]]:
+def diff(old: Path, new: Path, access: Access = OFFLINE) -> tuple[list["Change"], list["Affected"]]:
     """Return the words in which two recipes differ, and the stages that a change from one to the other touches.
 
     Raises:
@@ -63,7 +65,7 @@ def diff(old: Path, new: Path) -> tuple[list["Change"], list["Affected"]]:
     from engine.plan.compare import affected, changes
     from engine.stages import STAGES
 
-    before, after = resolve(old), resolve(new)
+    before, after = resolve(old, (), access), resolve(new, (), access)
     return changes(before, after), affected(before, after, STAGES)
 
 

@@ -198,11 +198,11 @@ def test_the_command_line_is_what_it_was() -> None:
 
 
 OPTIONS = {
-    "validate": ["--format", *SETS, "--strict", "recipe"],
-    "plan": ["--format", *SETS, "--store", "--strict", "recipe"],
-    "resolve": ["--format", *SETS, "--show-origin", "recipe"],
-    "why": ["--format", *SETS, "recipe", "word"],
-    "diff": ["--format", "new", "old"],
+    "validate": ["--allow-file", "--format", *SETS, "--strict", "recipe"],
+    "plan": ["--allow-file", "--format", *SETS, "--store", "--strict", "recipe"],
+    "resolve": ["--allow-file", "--format", *SETS, "--show-origin", "recipe"],
+    "why": ["--allow-file", "--format", *SETS, "recipe", "word"],
+    "diff": ["--allow-file", "--format", "new", "old"],
     "lock": ["--allow-file", "--check", "--store", "--upgrade", "names", "recipe"],
     "vendor": ["--allow-file", "--output", "-o", "--store", "recipe"],
     "card": ["--allow-file", "--output", "-o", "--store", "recipe"],

@@ -30,6 +30,14 @@ Unsets = Annotated[
     list[str] | None,
     typer.Option("--unset", metavar="PATH", help="Take a word away, last of all; may be repeated."),
 ]
+AllowFile = Annotated[
+    bool,
+    typer.Option(
+        "--allow-file",
+        envvar="RECIPE_ALLOW_FILE",
+        help="Read repositories of this machine, git+file:// ones.",
+    ),
+]
 AsFormat = Annotated[Format, typer.Option("--format", help="How to write the result.")]
 
 

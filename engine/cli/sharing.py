@@ -14,14 +14,6 @@ from engine.language.pins import lock_file
 from engine.language.trust import Stranger, is_origin, strangers, trust
 from engine.sharing.lock import held_lock, stale
 
-AllowFile = Annotated[
-    bool,
-    typer.Option(
-        "--allow-file",
-        envvar="RECIPE_ALLOW_FILE",
-        help="Read repositories of this machine, git+file:// ones.",
-    ),
-]
 Trust = Annotated[
     list[str] | None,
     typer.Option(

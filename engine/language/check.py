@@ -61,7 +61,10 @@ def _related(path: str, other: str) -> bool:
 
 
 def _contract(layer: Layer) -> Iterator[Diagnostic]:
-    """A hardware profile says how, never what."""
+    """A hardware profile says how, never what; a fragment is a piece, and builds on nothing."""
+    if layer.kind == "fragment" and (entry := layer.node.get("extends")):
+        yield Diagnostic("RCP2207", "a fragment extends nothing", entry.key_span, "extends",
+                         "the file that includes it says what is extended")  # fmt: skip
     if layer.kind != "hardware":
         return
     for path, entry in leaves(layer.node):

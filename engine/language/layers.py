@@ -106,7 +106,9 @@ class _Loader:
             chain = " → ".join(name_of(step, "") for step in steps)
             self._add("RCP2201", f"`{text}` extends itself: {chain}", said.span, "take one of the steps out")
         elif isinstance(place, Path) and not place.is_file():
-            near = did_you_mean(text, [BUILTIN + name for name in builtin_names()])
+            named = [BUILTIN + name for name in builtin_names() if name.endswith(f"/{text}")]
+            near = (f"write `{named[0]}`" if named else
+                    did_you_mean(text, [BUILTIN + name for name in builtin_names()]))  # fmt: skip
             self._add("RCP2201", f"there is no layer `{text}`", said.span, near or f"looked for {place}")
         elif place not in self.done and self._room(said):
             self.load(place, name_of(place, text), below)

@@ -3,8 +3,8 @@
 All findings come at once: what is wrong in one layer is left out, and the rest is merged and checked all the same.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -15,6 +15,7 @@ from engine.language.diagnostics import Diagnostic, RecipeError, in_order
 from engine.language.files import OFFLINE, Access
 from engine.language.layers import Layer, load_layers
 from engine.language.merge import Leaf, Origin, Section, found, leaves, merge, place, values
+from engine.language.missing import in_own_words
 from engine.language.nodes import KeyPath, Mapping, Plain, Source, Span, plain, value_span, without
 from engine.language.overrides import Override, override_layers
 from engine.language.read import read_file
@@ -68,11 +69,49 @@ class Resolved:
         return place(self.merged, path)
 
 
+@dataclass(frozen=True)
+class Composed:
+    """Layers laid on each other, be they right or wrong.
+
+    Attributes:
+        own: the file itself.
+        layers: lowest first, without what cannot be used.
+        findings: everything that is wrong with them, warnings included.
+        complete: whether every word has a value of the right kind.
+    """
+
+    own: Layer
+    layers: tuple[Layer, ...]
+    merged: Section
+    findings: tuple[Diagnostic, ...]
+    complete: bool
+
+    @property
+    def wrong(self) -> bool:
+        """Whether it cannot be run."""
+        return not self.complete or any(finding.severity == "error" for finding in self.findings)
+
+
 def resolve(path: Path, overrides: Sequence[Override] = (), access: Access = OFFLINE) -> Resolved:
     """Return the complete recipe.
 
     Raises:
         RecipeError: with every finding of every layer.
+    """
+    made = compose(path, overrides, access)
+    if made.wrong:
+        raise RecipeError(made.findings)
+    header = {entry.key: plain(entry.value) for entry in made.own.node.entries if entry.key in HEADER_WORDS}
+    names = tuple(layer.name for layer in made.layers)
+    values, sources = _located(made.merged), _sources(made.layers)
+    return Resolved(path.resolve(), header, values, made.merged, names, in_order(made.findings), sources)
+
+
+def compose(path: Path, overrides: Sequence[Override] = (), access: Access = OFFLINE) -> Composed:
+    """Lay the layers of a recipe on each other and find everything that is wrong.
+
+    Raises:
+        RecipeError: there is nothing that could be read.
     """
     layers, findings = load_layers(path, access)
     # a layer could not be read: what it would have said is not the author's omission
@@ -90,20 +129,13 @@ def resolve(path: Path, overrides: Sequence[Override] = (), access: Access = OFF
     findings += [*wrong, *conflicts, *lost, *disagreements(merged, usable)]
     if own.kind in LAYERS:
         findings.append(_does_not_run(own))
-    if hollow or own.kind in LAYERS:
+    if hollow or own.kind in LAYERS or "extends" in excused:
         lacks = [lack for lack in lacks if lack.code != "RCP2003"]
-    findings += [lack for lack in lacks if not explained(lack, excused)]
-    made = _located(merged)
+    findings += in_own_words([lack for lack in lacks if not explained(lack, excused)], own, layers)
     if complete:
-        seen = cast("Recipe", _seen(made))
-        findings += [finding for rule in RULES for finding in rule(seen, lambda at: place(merged, at))]
-    sources = tuple(dict.fromkeys(layer.node.span.source for layer in layers))
-    findings = allowed(findings, sources)
-    if not complete or any(finding.severity == "error" for finding in findings):
-        raise RecipeError(findings)
-    header = {entry.key: plain(entry.value) for entry in own.node.entries if entry.key in HEADER_WORDS}
-    names = tuple(layer.name for layer in usable)
-    return Resolved(path.resolve(), header, made, merged, names, in_order(findings), sources)
+        findings += _by_rule(merged, [own, *sets])
+    findings = allowed(findings, _sources(layers), whole=not sets)
+    return Composed(own, tuple(usable), merged, tuple(findings), complete)
 
 
 def kind_of(path: Path) -> str:
@@ -112,17 +144,17 @@ def kind_of(path: Path) -> str:
     return Layer("", node).kind if isinstance(node, Mapping) else ""
 
 
-def check_layers(path: Path) -> tuple[Diagnostic, ...]:
+def check_layers(path: Path, access: Access = OFFLINE) -> tuple[Diagnostic, ...]:
     """Check a file that is not a recipe, and those that it extends, by themselves; returns the warnings.
 
     Raises:
         RecipeError: with every finding.
     """
-    layers, findings = load_layers(path)
+    layers, findings = load_layers(path, access)
     for layer in layers:
         findings += check_layer(layer)[0]
     # rules speak of complete recipes: that a layer's allowance silences nothing cannot be told of it alone
-    findings = allowed(findings, (layer.node.span.source for layer in layers), whole=False)
+    findings = allowed(findings, _sources(layers), whole=False)
     if any(finding.severity == "error" for finding in findings):
         raise RecipeError(findings)
     return in_order(findings)
@@ -134,10 +166,29 @@ class _Seen(dict[str, Any]):
     __getattr__ = dict.__getitem__
 
 
+def _by_rule(merged: Section, mine: Sequence[Layer]) -> Iterator[Diagnostic]:
+    """Ask every rule; a finding stands where the reader can mend it, in the file itself where that has a part in it."""
+    seen = cast("Recipe", _seen(_located(merged)))
+    sources = [layer.node.span.source for layer in mine]
+    for rule in RULES:
+        for finding in rule(seen, lambda at: place(merged, at)):
+            own = next((span for _, span in finding.related if span.source in sources), None)
+            if own is None or finding.span.source in sources:
+                yield finding
+            else:
+                others = tuple((role, span) for role, span in finding.related if span != own)
+                yield replace(finding, span=own, related=((f"`{finding.path}` is set at", finding.span), *others))
+
+
 def _seen(value: Any) -> Any:
     if isinstance(value, dict):
         return _Seen({name: _seen(below) for name, below in value.items()})
     return [_seen(item) for item in value] if isinstance(value, list) else value
+
+
+def _sources(layers: Sequence[Layer]) -> tuple[Source, ...]:
+    """Return the texts that layers were read from; comments in them allow warnings."""
+    return tuple(dict.fromkeys(layer.node.span.source for layer in layers))
 
 
 def _usable(layers: Sequence[Layer], sets: Sequence[Layer]) -> tuple[list[Layer], set[str], list[Diagnostic]]:

@@ -114,3 +114,16 @@ def test_another_folder_is_looked_at_by_its_content(tmp_path: Path) -> None:
     stages = {one["stage"]: one["effect"] for one in json.loads(done.stdout)["stages"]}
     assert stages["survey"] == Effect.CONTENT
     assert recipe("diff", "x.yaml", "z.yaml", cwd=tmp_path).returncode == 0, "the same folder by another path"
+
+
+def test_why_answers_of_a_recipe_with_problems_and_in_either_order(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(
+        (ROOT / MICRO).read_text().replace("steps: 400", "steps: 400\n  stesp: 3")
+    )
+    done = recipe("why", "x.yaml", "train.steps", cwd=tmp_path)
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "train.steps: 400")
+    assert "has problems" in done.stderr
+
+
+def test_why_of_the_last_part_of_a_word_says_the_whole() -> None:
+    assert "train.lora.rank" in " ".join(recipe("why", "rank", MICRO).stderr.split())

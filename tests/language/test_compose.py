@@ -343,3 +343,58 @@ def test_a_name_whose_value_is_wrong_is_not_also_missing_from_its_map(write) -> 
         write(HEADER + "data: {source: {kind: drawn, clips: 2, seed: 0}}\nsample: {prompts: {cat: 2024}}\n")
     )
     assert found.path == "sample.prompts.cat"
+
+
+# what is said to the author of the file
+
+
+def test_a_forgotten_flavour_is_said_once(write) -> None:
+    (found,) = errors(
+        write("apiVersion: wan-recipe/v1\nkind: recipe\nextends: [builtin:hardware/cpu]\n" + BODY)
+    )
+    assert (found.code, found.span.line) == ("RCP2003", 3)
+    assert "no flavour is extended" in found.message
+    assert "builtin:flavours/" in found.help
+
+
+def test_a_flavour_without_its_prefix_is_told_its_name(write) -> None:
+    (found,) = errors(write(HEADER.replace("builtin:flavours/wan2.1-t2v-micro", "wan2.1-t2v-micro") + BODY))
+    assert found.help == "write `builtin:flavours/wan2.1-t2v-micro`"
+
+
+def test_a_missing_word_stands_in_the_file_that_lacks_it(write) -> None:
+    (found,) = errors(
+        write(HEADER + "data: {source: {kind: drawn, clips: 2, seed: 0}}\nsample: {steps: 4}\n")
+    )
+    assert (found.path, found.span.source.name.endswith("x.yaml"), found.span.line) == (
+        "sample.prompts",
+        True,
+        5,
+    )
+
+
+def test_a_rule_that_the_file_has_a_part_in_points_at_the_file(write) -> None:
+    text = HEADER.replace("micro", "1.3b") + BODY.replace(
+        "a cat", "A black cat walks past two old houses in the rain"
+    )
+    found = errors(write(text + "train: {steps: 40}"))
+    (rule,) = [one for one in found if one.code == "RCP4003"]
+    assert (rule.span.source.name.endswith("x.yaml"), rule.span.line) == (True, 6)
+    assert [span.source.name for _, span in rule.related] == ["builtin:base/wan"]
+    assert "warmup_steps: 2" in rule.help
+
+
+def test_two_models_are_one_question(write) -> None:
+    text = HEADER.replace(
+        "[builtin:flavours/wan2.1-t2v-micro,",
+        "[builtin:flavours/wan2.1-t2v-micro, builtin:flavours/wan2.1-t2v-1.3b,",
+    )
+    found = [one for one in errors(write(text + BODY)) if one.code == "RCP2206"]
+    assert [(one.severity, "keep one" in one.help) for one in found] == [("error", True)]
+
+
+def test_a_fragment_extends_nothing(write) -> None:
+    write(FRAGMENT + "extends: [builtin:base/wan]\n", "parts/clips.yaml")
+    assert [one.code for one in errors(write(INCLUDES))] == ["RCP2207"]
+    with pytest.raises(RecipeError):
+        pipeline.validate(write(FRAGMENT + "extends: [builtin:nope]\n"))

@@ -7,7 +7,8 @@ import typer
 
 from engine import pipeline
 from engine.cli.findings import reporting
-from engine.cli.options import AsFormat, Format, print_json
+from engine.cli.options import AllowFile, AsFormat, Format, print_json
+from engine.language.files import Access
 from engine.language.merge import Origin
 from engine.language.write import one_line
 from engine.plan.compare import Affected, Change
@@ -18,11 +19,12 @@ EXIT_DIFFER = 1
 def command(
     old: Annotated[Path, typer.Argument(help="A recipe.", show_default=False)],
     new: Annotated[Path, typer.Argument(help="Another one.", show_default=False)],
+    allow_file: AllowFile = False,
     as_format: AsFormat = Format.TEXT,
 ) -> None:
     """Show which values differ between two recipes, and which stages would run again. Exits with 1 where they differ."""
     with reporting(as_format):
-        words, stages = pipeline.diff(old, new)
+        words, stages = pipeline.diff(old, new, Access(allow_file=allow_file))
     if as_format is Format.JSON:
         print_json({"words": [_as_json(change) for change in words],
                     "stages": [{"stage": one.stage, "effect": one.effect, "because": one.because} for one in stages]})  # fmt: skip

@@ -5,6 +5,7 @@ import typer
 from engine import pipeline
 from engine.cli.findings import Strict, held_to, print_findings, reporting
 from engine.cli.options import (
+    AllowFile,
     AsFormat,
     Format,
     RecipeFile,
@@ -16,6 +17,7 @@ from engine.cli.options import (
 )
 from engine.cli.show import show_plan
 from engine.cli.store import StoreFolder, store_folder
+from engine.language.files import Access
 from engine.language.formats import as_json
 
 
@@ -24,13 +26,15 @@ def command(
     sets: Sets = None,
     jsons: SetsJson = None,
     unsets: Unsets = None,
+    allow_file: AllowFile = False,
     store: StoreFolder = None,
     strict: Strict = False,
     as_format: AsFormat = Format.TEXT,
 ) -> None:
     """Show what a run would do, what it would reuse, and why. Changes nothing."""
+    access = Access(allow_file=allow_file, store=store_folder(store))
     with reporting(as_format):
-        made, _, found = pipeline.plan(recipe, overrides(sets, jsons, unsets), store_folder(store))
+        made, _, found = pipeline.plan(recipe, overrides(sets, jsons, unsets), store_folder(store), access)
         warnings = held_to(found, strict=strict)
     if as_format is Format.JSON:
         print_json(made.as_json() | as_json(warnings))

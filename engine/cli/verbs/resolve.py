@@ -6,6 +6,7 @@ import typer
 
 from engine.cli.findings import print_findings, reporting
 from engine.cli.options import (
+    AllowFile,
     AsFormat,
     Format,
     RecipeFile,
@@ -15,6 +16,7 @@ from engine.cli.options import (
     overrides,
     print_json,
 )
+from engine.language.files import Access
 from engine.language.merge import leaves
 from engine.language.references import escaped
 from engine.language.resolve import Resolved, resolve
@@ -26,6 +28,7 @@ def command(
     sets: Sets = None,
     jsons: SetsJson = None,
     unsets: Unsets = None,
+    allow_file: AllowFile = False,
     show_origin: Annotated[
         bool, typer.Option("--show-origin", help="Say behind each value who set it.")
     ] = False,
@@ -33,7 +36,7 @@ def command(
 ) -> None:
     """Print the complete recipe: every word, nothing extended. What it prints is itself a recipe."""
     with reporting(as_format):
-        made = resolve(recipe, overrides(sets, jsons, unsets))
+        made = resolve(recipe, overrides(sets, jsons, unsets), Access(allow_file=allow_file))
     if as_format is Format.JSON:
         print_json({"header": _header(made), "values": made.values, "origins": _origins(made)})
         return

@@ -8,6 +8,7 @@ import typer
 from engine import pipeline
 from engine.cli.findings import Strict, held_to, print_findings
 from engine.cli.options import (
+    AllowFile,
     RecipeFile,
     Sets,
     SetsJson,
@@ -15,7 +16,7 @@ from engine.cli.options import (
     overrides,
 )
 from engine.cli.progress import watcher
-from engine.cli.sharing import AllowFile, FrozenRun, LockedRun, Trust, ask_for_trust, look_at_lock
+from engine.cli.sharing import FrozenRun, LockedRun, Trust, ask_for_trust, look_at_lock
 from engine.cli.show import show_outcome, show_plan
 from engine.cli.store import StoreFolder, store_folder
 from engine.language.files import Access

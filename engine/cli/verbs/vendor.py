@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.options import RecipeFile
-from engine.cli.sharing import AllowFile
+from engine.cli.options import AllowFile, RecipeFile
 from engine.cli.store import StoreFolder, store_folder
 from engine.language.files import Access, shown
 from engine.sharing.vendor import vendor

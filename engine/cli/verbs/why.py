@@ -1,12 +1,14 @@
 """``recipe why``."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from engine.cli.findings import reporting
 from engine.cli.options import (
+    AllowFile,
     AsFormat,
     Format,
     RecipeFile,
@@ -16,8 +18,10 @@ from engine.cli.options import (
     overrides,
     print_json,
 )
+from engine.language.excerpts import excerpt
+from engine.language.files import Access
 from engine.language.merge import Leaf, Section, found, leaves
-from engine.language.resolve import Resolved, resolve
+from engine.language.resolve import compose
 from engine.language.suggest import did_you_mean
 from engine.language.write import one_line
 from engine.words.table import MEANINGS
@@ -31,14 +35,17 @@ def command(
     sets: Sets = None,
     jsons: SetsJson = None,
     unsets: Unsets = None,
+    allow_file: AllowFile = False,
     as_format: AsFormat = Format.TEXT,
 ) -> None:
     """Show who set a word: every layer that spoke of it, the winner first."""
+    if Path(word).is_file() and not recipe.exists():
+        word, recipe = str(recipe), Path(word)  # the other way round is as natural
     with reporting(as_format):
-        made = resolve(recipe, overrides(sets, jsons, unsets))
+        made = compose(recipe, overrides(sets, jsons, unsets), Access(allow_file=allow_file))
     there = found(made.merged, word)
     if there is None:
-        raise typer.BadParameter(_absent(word, made), param_hint="word")
+        raise typer.BadParameter(_absent(word, made.merged), param_hint="word")
     words = {word: there} if isinstance(there, Leaf) else dict(leaves(there, f"{word}."))
     if as_format is Format.JSON:
         print_json({path: [origin.as_json() for origin in leaf.origins] for path, leaf in words.items()})
@@ -46,6 +53,8 @@ def command(
         typer.echo("\n".join(_section(word, there)))
     else:
         typer.echo("\n".join(_stack(word, there)))
+    if made.wrong:
+        typer.echo(f"\nthe recipe has problems: recipe validate {recipe}", err=True)
 
 
 def _stack(word: str, leaf: Leaf) -> Iterator[str]:
@@ -54,7 +63,8 @@ def _stack(word: str, leaf: Leaf) -> Iterator[str]:
     for origin in leaf.origins:
         said = f"  {one_line(origin.value)}  {origin.span}"
         yield said + (f"  overridden by {above}" if above else "")
-        yield f"    {origin.span.line:>5} | {origin.span.whole_line}"
+        if (line := excerpt(origin.span)) is not None:
+            yield f"    {line[0]} | {line[1]}"
         above = origin.layer
 
 
@@ -70,12 +80,16 @@ def _section(word: str, section: Section) -> Iterator[str]:
         )
 
 
-def _absent(word: str, made: Resolved) -> str:
+def _absent(word: str, merged: Section) -> str:
     """Say why a word has no value: it is none, or a choice went another way."""
     if word in MEANINGS:
         above = word.rpartition(".")[0]
-        kind = made.origin(f"{above}.kind")
+        kind = found(merged, f"{above}.kind")
         return f"`{word}` is not in this recipe" + (
-            f": `{above}.kind` is {kind.value}, set at {kind.span}" if kind else ""
+            f": `{above}.kind` is {kind.value}, set at {kind.origins[0].span}"
+            if isinstance(kind, Leaf)
+            else ""
         )
-    return f"there is no word `{word}`; {did_you_mean(word, MEANINGS)}".rstrip("; ")
+    named = [path for path in MEANINGS if path.rpartition(".")[2] == word]
+    near = f"did you mean `{named[0]}`?" if named else did_you_mean(word, MEANINGS)
+    return f"there is no word `{word}`; {near}".rstrip("; ")

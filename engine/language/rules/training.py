@@ -17,7 +17,7 @@ def warm_up_ends(recipe: "Recipe", at: At) -> Findings:
     if warmup >= steps:
         yield found(
             at, "RCP4003", "train.schedule.warmup_steps",
-            f"the warm-up of {warmup} steps is not over after {steps} steps", "a twentieth of the steps is plenty",
+            f"the warm-up of {warmup} steps is not over after {steps} steps", f"write `train: {{schedule: {{warmup_steps: {steps // 20}}}}}`: a twentieth of the steps is plenty",
             because="train.steps",
         )  # fmt: skip
 
