@@ -34,7 +34,7 @@ def validate(
         RecipeError: with every problem of every file.
     """
     if kind_of(path) in LAYERS:
-        return check_layers(path, access)
+        return check_layers(path, overrides, access)
     return resolve(path, overrides, access).warnings
 
 

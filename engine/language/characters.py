@@ -6,6 +6,7 @@ Such a file says one thing to whoever reviews it and another to the program. Wha
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -32,11 +33,11 @@ def without_bom(source: Source) -> tuple[Source, list[Diagnostic]]:
     return bare, [Diagnostic("RCP1007", message, Span(bare, 1, 1, 2), help=help_, severity="warning")]
 
 
-def line_ends(source: Source) -> list[Diagnostic]:
+def line_ends(source: Source) -> Iterator[Diagnostic]:
     """Find characters that end a line for YAML, and that editors and git show within one."""
     help_ = 'write "\\u{:04x}" in double quotes, or take it out'
-    return [_at(source, match.start(), "ends a line for some readers only", help_.format(ord(match[0])))
-            for match in _BREAKS.finditer(source.text)]  # fmt: skip
+    for match in _BREAKS.finditer(source.text):
+        yield _at(source, match.start(), "ends a line for some readers only", help_.format(ord(match[0])))
 
 
 def turns(text: str) -> bool:
@@ -46,8 +47,10 @@ def turns(text: str) -> bool:
 
 def turned(source: Source, prose: list[tuple[int, int]]) -> Iterator[Diagnostic]:
     """Find what turns the direction of text outside of quoted and block values, whose stretches are given."""
+    starts = [start for start, _ in prose]  # in the order of the text, none within another
     for match in _TURNING.finditer(source.text):
-        if not any(start <= match.start() < end for start, end in prose):
+        before = bisect_right(starts, match.start()) - 1
+        if before < 0 or match.start() >= prose[before][1]:
             help_ = "take it out; text that is written from right to left stands in quotes"
             yield _at(source, match.start(), "shows text in another order than it is read", help_)
 

@@ -1,17 +1,18 @@
 """Hold a layer or a complete recipe against its schema and its contract."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from engine import VERSION
 from engine.language.diagnostics import Diagnostic
 from engine.language.fits import fits
+from engine.language.fragments import INCLUDE
 from engine.language.layers import Layer
 from engine.language.merge import Section, values
-from engine.language.nodes import KeyPath, Mapping, leaves, plain, value_span
+from engine.language.nodes import KeyPath, Mapping, key_span, leaves, plain, value_span
 from engine.shipped import schema
 from engine.words.classes import HOW
-from engine.words.table import HEADER_WORDS, word_at
+from engine.words.table import HEADER_WORDS, WORDS, word_at
 
 Schema = dict[str, Any]
 
@@ -60,19 +61,35 @@ def _related(path: str, other: str) -> bool:
     return path == other or path.startswith(f"{other}.") or other.startswith(f"{path}.")
 
 
+def check_machines(layers: Sequence[Layer]) -> Iterator[Diagnostic]:
+    """A hardware profile builds on hardware profiles only: what it extends would otherwise win over the recipe's flavour."""
+    kinds = {layer.name: layer.kind for layer in layers}
+    for layer in layers:
+        others = [name for name in layer.built_on if kinds.get(name) not in ("hardware", None)]
+        if layer.kind == "hardware" and others:
+            message = f"a hardware profile extends {', '.join(sorted(others))}"
+            yield Diagnostic("RCP2301", message, key_span(layer.node, ("extends",)), "extends",
+                             "it says how, never what: let the recipe extend both")  # fmt: skip
+
+
 def _contract(layer: Layer) -> Iterator[Diagnostic]:
     """A hardware profile says how, never what; a fragment is a piece, and builds on nothing."""
     if layer.kind == "fragment" and (entry := layer.node.get("extends")):
         yield Diagnostic("RCP2207", "a fragment extends nothing", entry.key_span, "extends",
                          "the file that includes it says what is extended")  # fmt: skip
-    if layer.kind != "hardware":
+    if "hardware" not in (layer.kind, layer.included_by):
         return
     for path, entry in leaves(layer.node):
-        word = word_at(".".join(path))
-        if word is not None and word.cache not in HOW:
+        if path[-1] == INCLUDE:
+            continue  # the fragment is held to the same
+        at = ".".join(part for part in path if not part.startswith("$"))
+        # a directive may speak of a whole section
+        words = [word for known, word in WORDS.items() if known.startswith(f"{at}.")]
+        word = word_at(at)
+        if any(one.cache not in HOW for one in (words or ([word] if word else []))):
             yield Diagnostic(
-                "RCP2301", f"a hardware profile may not set `{word.path}`", entry.key_span, word.path,
-                f"`{word.path}` decides what is made ({word.cache}); set it in the recipe or the flavour",
+                "RCP2301", f"a hardware profile may not set `{at}`", entry.key_span, at,
+                f"`{at}` decides what is made; set it in the recipe or the flavour",
             )  # fmt: skip
 
 

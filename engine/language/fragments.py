@@ -30,7 +30,7 @@ def inclusions(node: Node, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[s
                 and isinstance(entry.value.value, str)
             ):
                 yield path, entry.value
-            elif entry.key != "meta" or path:
+            elif (entry.key != "meta" or path) and not entry.key.startswith("$"):
                 yield from inclusions(entry.value, (*path, entry.key))
 
 

@@ -27,11 +27,13 @@ class Layer:
 
     Attributes:
         built_on: names of the layers that it extends, and of those that they extend.
+        included_by: kind of the file that a fragment is taken in by; what that may not say, the fragment may not.
     """
 
     name: str
     node: Mapping
     built_on: frozenset[str] = frozenset()
+    included_by: str = ""
 
     @property
     def kind(self) -> str:
@@ -72,7 +74,7 @@ class _Loader:
             return  # its words are not ours
         built_on = frozenset[str]().union(*(self._parent(said, (*below, place)) for said in parents(node)))
         for at, said in inclusions(node):
-            self._fragment(at, said, (*below, place))
+            self._fragment(at, said, (*below, place), Layer(name, node).kind)
         self.done[place] |= built_on
         self.layers.append(Layer(name, node, built_on))
 
@@ -82,7 +84,7 @@ class _Loader:
         self.characters += len(node.span.source.text) if node else 0
         return node
 
-    def _fragment(self, at: tuple[str, ...], said: Scalar, below: tuple[Place, ...]) -> None:
+    def _fragment(self, at: tuple[str, ...], said: Scalar, below: tuple[Place, ...], kind: str) -> None:
         """Lay a fragment right below the file that includes it."""
         place = self._found(said, below)
         if place is None or not self._room(said):
@@ -94,7 +96,7 @@ class _Loader:
         if isinstance(node, Mapping):
             taken, findings = piece(node, at, said)
             self.findings += findings
-            self.layers += [Layer(node.span.source.name, taken)] if taken else []
+            self.layers += [Layer(node.span.source.name, taken, included_by=kind)] if taken else []
 
     def _parent(self, said: Scalar, below: tuple[Place, ...]) -> frozenset[str]:
         """Load a layer that another extends; returns the names of all that it brings."""

@@ -123,6 +123,8 @@ def _order(entry: Entry, layer: str, onto: Section, path: tuple[str, ...]) -> It
                        "take it out, or extend the layer that was meant")  # fmt: skip
     elif first.key == "$unset":
         del onto.words[entry.key]
+    elif isinstance(first.value, Mapping) and any(inner.key.startswith("$") for inner in first.value.entries):
+        yield _useless("a directive inside of `$replace`", first, path, "write the value itself there")
     elif first.key == "$replace":
         del onto.words[entry.key]
         older = below if isinstance(below, Leaf) else None

@@ -55,6 +55,9 @@ def _read(said: Override, name: str) -> tuple[Layer | None, list[Diagnostic]]:
     if keys.partition(".")[0] in HEADER_WORDS:
         help_ = "the header says what a file is; set it in the file"
         return None, [Diagnostic("RCP2401", f"`{keys}` cannot be set from outside", whole, help=help_)]
+    if not unset and (not value.strip() or value.lstrip().startswith("#")):
+        help_ = f"`--unset {keys}` takes a word away; an empty text is `{keys}=''`"
+        return None, [Diagnostic("RCP2401", f"`{said.text}` has no value", whole, help=help_)]
     node, findings = (_unset(whole), []) if unset else _value(said, source, len(keys) + 1, value)
     if node is None:
         return None, findings
@@ -75,23 +78,22 @@ def _unset(span: Span) -> Node:
 
 
 def _value(said: Override, source: Source, column: int, value: str) -> tuple[Node | None, list[Diagnostic]]:
-    if said.option == "--set-json" and (wrong := _not_json(value)):
+    if said.option == "--set-json":
         span = Span(source, 1, column + 1, len(said.text) + 1)
-        return None, [Diagnostic("RCP2401", f"not JSON: {wrong}", span, help="texts stand in double quotes")]
+        try:
+            value = json.dumps(json.loads(value), ensure_ascii=False)  # YAML has other escapes than JSON
+        except ValueError as error:
+            return None, [
+                Diagnostic("RCP2401", f"not JSON: {error}", span, help="texts stand in double quotes")
+            ]
+        except RecursionError:
+            return None, [Diagnostic("RCP1005", "nested too deep", span)]
     # the value is read behind spaces as wide as its path, so that a finding's caret stands under it
     node, findings = read_text(Source(source.name, " " * column + value, source.folder))
     findings = [replace(found, span=_in(found.span, source)) for found in findings]
     if node is None or any(found.severity == "error" for found in findings):
         return None, [replace(found, code="RCP2401") for found in findings]
     return _moved(node, source), findings
-
-
-def _not_json(text: str) -> str:
-    try:
-        json.loads(text)
-    except ValueError as error:
-        return str(error)
-    return ""
 
 
 def _in(span: Span, source: Source) -> Span:

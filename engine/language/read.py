@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import yaml
@@ -68,11 +69,8 @@ def read_text(source: Source) -> tuple[Node | None, list[Diagnostic]]:
     source, secrets = hidden(source)
     source, findings = without_bom(source)
     findings = [*secrets, *findings]
-    if not source.text.isascii() and (broken := line_ends(source)):
-        return None, [
-            *findings,
-            *broken[:MAX_FINDINGS],
-        ]  # every line below would have another number for YAML
+    if not source.text.isascii() and (broken := list(islice(line_ends(source), MAX_FINDINGS))):
+        return None, [*findings, *broken]  # every line below would have another number for YAML
     reader = _Reader(source)
     try:
         return reader.document(), [*findings, *reader.findings]

@@ -15,8 +15,10 @@ from engine.language.diagnostics import Diagnostic
 from engine.language.merge import Leaf, Section, found, leaves
 from engine.language.nodes import Plain, Span
 from engine.language.suggest import did_you_mean
-from engine.words.table import is_location
+from engine.words.classes import CacheClass
+from engine.words.table import is_location, word_at
 
+MAX_WRITTEN = 1 << 20  # characters and items that references may make, all together
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}?")
 
 
@@ -70,6 +72,7 @@ class _Walk:
 
     merged: Section
     done: set[str] = field(default_factory=set)
+    written: int = 0  # characters that references made
     above: list[tuple[str, Span]] = field(default_factory=list)  # words that are being followed
 
     def value_of(self, path: str, leaf: Leaf) -> Plain:
@@ -97,10 +100,20 @@ class _Walk:
             return value
         whole = _REFERENCE.fullmatch(value)
         if whole and whole[1] is not None:
-            return self._target(whole, path)
+            return self._taken(whole, path)
         return _REFERENCE.sub(
-            lambda match: "${" if match[1] is None else _written(self._target(match, path)), value
+            lambda match: "${" if match[1] is None else _written(self._taken(match, path)), value
         )
+
+    def _taken(self, match: re.Match[str], path: str) -> Plain:
+        """Return what a reference means; a few short lines that double each other must not fill the memory."""
+        value = self._target(match, path)
+        self.written += _size(value)
+        if self.written > MAX_WRITTEN:
+            raise self._lost(
+                f"references make more than {MAX_WRITTEN:,} characters", path, "say the values themselves"
+            )
+        return value
 
     def _target(self, match: re.Match[str], path: str) -> Plain:
         name = match[1]
@@ -118,6 +131,9 @@ class _Walk:
             raise self._lost(
                 f"`${{{name}}}` refers to nothing", path, near or "name a word by its whole path"
             )
+        if _counts(path) and not _counts(name):
+            raise self._lost(f"`{path}` decides what is made, and `{name}` must not", path,
+                             f"`{name}` may be another on the next machine: say the value itself")  # fmt: skip
         return self.value_of(name, there)
 
     def _environment(self, said: str, path: str) -> Plain:
@@ -137,6 +153,18 @@ class _Walk:
         assert isinstance(leaf, Leaf), "only values refer"
         found_at = Diagnostic("RCP2205", message, leaf.origins[0].span, path, help_, related=related)
         return _Unfound(found_at, {name for name, _ in self.above})
+
+
+def _counts(path: str) -> bool:
+    """Whether a word decides what is made."""
+    word = word_at(path)
+    return word is not None and word.cache in (CacheClass.IDENTITY, CacheClass.EXTEND)
+
+
+def _size(value: Plain) -> int:
+    if isinstance(value, list):
+        return 1 + sum(map(_size, value))
+    return 1 + len(value) if isinstance(value, str) else 1
 
 
 def _written(value: Plain) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from engine.language.allow import allowed
-from engine.language.check import check_complete, check_layer, explained
+from engine.language.check import check_complete, check_layer, check_machines, explained
 from engine.language.diagnostics import Diagnostic, RecipeError, in_order
 from engine.language.files import OFFLINE, Access
 from engine.language.layers import Layer, load_layers
@@ -126,7 +126,7 @@ def compose(path: Path, overrides: Sequence[Override] = (), access: Access = OFF
     lost, without_value = follow(merged)
     lacks = [lack for lack in check_complete(merged) if lack.path not in without_value]
     complete = not lacks and not conflicts and not lost
-    findings += [*wrong, *conflicts, *lost, *disagreements(merged, usable)]
+    findings += [*wrong, *conflicts, *lost, *disagreements(merged, usable), *check_machines(layers)]
     if own.kind in LAYERS:
         findings.append(_does_not_run(own))
     if hollow or own.kind in LAYERS or "extends" in excused:
@@ -144,15 +144,22 @@ def kind_of(path: Path) -> str:
     return Layer("", node).kind if isinstance(node, Mapping) else ""
 
 
-def check_layers(path: Path, access: Access = OFFLINE) -> tuple[Diagnostic, ...]:
-    """Check a file that is not a recipe, and those that it extends, by themselves; returns the warnings.
+def check_layers(
+    path: Path, overrides: Sequence[Override] = (), access: Access = OFFLINE
+) -> tuple[Diagnostic, ...]:
+    """Check a file that is not a recipe, those that it extends, and what is set over it; returns the warnings.
 
     Raises:
         RecipeError: with every finding.
     """
     layers, findings = load_layers(path, access)
+    sets, wrong = override_layers(overrides)
+    findings += [*wrong, *check_machines(layers)]
     for layer in layers:
         findings += check_layer(layer)[0]
+    for layer in sets:
+        own = layers[-1].kind if layers else ""
+        findings += check_layer(replace(layer, included_by=own), header=False)[0]
     # rules speak of complete recipes: that a layer's allowance silences nothing cannot be told of it alone
     findings = allowed(findings, _sources(layers), whole=False)
     if any(finding.severity == "error" for finding in findings):
@@ -177,7 +184,9 @@ def _by_rule(merged: Section, mine: Sequence[Layer]) -> Iterator[Diagnostic]:
                 yield finding
             else:
                 others = tuple((role, span) for role, span in finding.related if span != own)
-                yield replace(finding, span=own, related=((f"`{finding.path}` is set at", finding.span), *others))
+                yield replace(
+                    finding, span=own, related=((f"`{finding.path}` is set at", finding.span), *others)
+                )
 
 
 def _seen(value: Any) -> Any:
@@ -197,8 +206,9 @@ def _usable(layers: Sequence[Layer], sets: Sequence[Layer]) -> tuple[list[Layer]
     for layer in [*layers, *sets]:
         wrong, paths = check_layer(layer, header=layer in layers)
         findings += wrong
-        bad |= {".".join(map(str, at)) for at in paths}
-        usable.append(Layer(layer.name, _pruned(layer.node, paths), layer.built_on))
+        # a directive that cannot be used leaves its word unsaid
+        bad |= {".".join(str(part) for part in at if str(part)[:1] != "$") for at in paths}
+        usable.append(replace(layer, node=_pruned(layer.node, paths)))
     return usable, bad, findings
 
 
@@ -231,4 +241,8 @@ def _located(merged: Section) -> dict[str, Any]:
 
 
 def _absolute(leaf: Leaf) -> str:
-    return str((leaf.origins[0].folder / str(leaf.value)).resolve())
+    path = leaf.origins[0].folder / str(leaf.value)
+    try:
+        return str(path.resolve())
+    except (OSError, RuntimeError):  # a link that leads to itself: whoever opens it says so
+        return str(path.absolute())

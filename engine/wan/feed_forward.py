@@ -1,6 +1,7 @@
 """Feed-forward networks a part of the tokens at a time, to save memory.
 
-Each token goes through on its own, so the result is the same, and its gradients too. The largest tensors of a block are
+Each token goes through on its own, so the result is the same, and its gradients too; unless an adapter in there drops a
+part of its inputs, which draws other masks for other chunks. The largest tensors of a block are
 inside of this network: five times as wide as the rest. Chunks alone would save nothing in training, because the backward
 pass needs what each of them made; so each chunk is computed again there.
 """

@@ -136,7 +136,8 @@ class Train(Words):
     attention: Attention = word("Kernels that compute attention; `sage` cannot train.", NUMERICS)
     feed_forward_chunks: int = word(
         "Parts that the tokens of a block go through its feed-forward network in, each recomputed on its own in the "
-        "backward pass: saves memory where blocks are recomputed; 1 is all at once.",
+        "backward pass: saves memory where blocks are recomputed; 1 is all at once. With LoRA dropout in there it changes the "
+        "chance.",
         NUMERICS,
         ge=1,
         le=64,

@@ -398,3 +398,111 @@ def test_a_fragment_extends_nothing(write) -> None:
     assert [one.code for one in errors(write(INCLUDES))] == ["RCP2207"]
     with pytest.raises(RecipeError):
         pipeline.validate(write(FRAGMENT + "extends: [builtin:nope]\n"))
+
+
+# what a machine may say, and what may decide what is learnt
+
+
+MACHINE = "apiVersion: wan-recipe/v1\nkind: hardware\n"
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        "train: {$include: tf.yaml}\n",
+        "train: {lora: {$unset: true}}\n",
+        "train: {lora: {$replace: {rank: 3}}}\n",
+        "train: {seed: {$unset: true}}\n",
+        "extends: [style.yaml]\n",
+    ],
+)
+def test_there_is_no_way_round_the_contract_of_a_machine(write, profile: str) -> None:
+    write("apiVersion: wan-recipe/v1\nkind: fragment\ntrain: {learning_rate: 0.0123}\n", "tf.yaml")
+    write("apiVersion: wan-recipe/v1\nkind: flavour\ntrain: {learning_rate: 0.0123}\n", "style.yaml")
+    write(MACHINE + profile, "hw.yaml")
+    text = HEADER.replace("builtin:hardware/cpu", "builtin:hardware/cpu, hw.yaml") + BODY
+    assert "RCP2301" in {one.code for one in errors(write(text))}
+
+
+def test_a_machine_may_include_how(write) -> None:
+    write("apiVersion: wan-recipe/v1\nkind: fragment\ntrain: {gradient_checkpointing: true}\n", "how.yaml")
+    write(MACHINE + "train: {$include: how.yaml}\n", "hw.yaml")
+    assert resolve(
+        write(HEADER.replace("builtin:hardware/cpu", "hw.yaml") + BODY)
+    ).recipe.train.gradient_checkpointing
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "sample: {prompts: {cat: 'a ${data.source.path} cat'}}",
+        "sample: {prompts: {cat: 'a ${hardware.name} cat'}}",
+        "sample: {prompts: {cat: a cat}}\ntrain: {seed: '${data.workers}'}",
+    ],
+)
+def test_what_decides_what_is_made_takes_nothing_from_the_machine(write, body: str) -> None:
+    (found,) = errors(write(HEADER + "data: {source: {kind: folder, path: '${env:HOME}'}}\n" + body))
+    assert found.code == "RCP2205"
+    assert "must not" in found.message
+
+
+def test_references_that_double_each_other_end_at_a_limit(write) -> None:
+    lines = [
+        f'  p{number}: "${{sample.prompts.p{number - 1}}}${{sample.prompts.p{number - 1}}}"'
+        for number in range(1, 30)
+    ]
+    (found,) = errors(write(HEADER + "data: {source: {kind: drawn, clips: 2, seed: 0}}\n"
+                            "sample:\n prompts:\n" + "  p0: " + "cat " * 100 + "\n" + "\n".join(lines)))  # fmt: skip
+    assert "1,048,576 characters" in found.message
+
+
+def test_directives_do_not_nest(write) -> None:
+    found = errors(write(HEADER + BODY + "train: {lora: {$replace: {$replace: {rank: 3}}}}"))
+    assert [one.code for one in found] == ["RCP2203"]
+
+
+def test_a_directive_that_cannot_be_used_is_one_finding(write) -> None:
+    text = HEADER + "sample: {prompts: {cat: a cat}}\ndata: {$include: [x]}\n"
+    found = errors(write(text))
+    assert [(one.code, one.path) for one in found] == [("RCP2002", "data.$include")]
+
+
+def test_three_flavours_two_of_which_know_each_other(write) -> None:
+    write(FLAVOUR % 1, "a.yaml")
+    write(FLAVOUR % 2, "b.yaml")
+    write(FLAVOUR.replace("builtin:flavours/wan2.1-t2v-micro", "b.yaml") % 3, "c.yaml")
+    text = HEADER.replace("builtin:flavours/wan2.1-t2v-micro", "a.yaml, c.yaml") + BODY
+    (found,) = resolve(write(text)).warnings
+    assert (found.code, "a.yaml" in found.message, "c.yaml" in found.message) == ("RCP2206", True, True)
+
+
+# the command line, once more
+
+
+@pytest.mark.parametrize("said", ["train=", "train.steps=", "data.source=#foo", "train.steps=  "])
+def test_a_value_that_is_none_is_refused(write, said: str) -> None:
+    (found,) = errors(write(HEADER + BODY), said)
+    assert (found.code, "has no value" in found.message) == ("RCP2401", True)
+
+
+def test_json_is_json(write) -> None:
+    emoji = Override("--set-json", 'sample.prompts.cat="a \\ud83d\\ude00 cat\\/dog"')
+    assert resolve(write(HEADER + BODY), (emoji,)).recipe.sample.prompts["cat"] == "a 😀 cat/dog"
+    with pytest.raises(RecipeError) as caught:
+        resolve(write(HEADER + BODY), (Override("--set-json", "sample.prompts=" + "[" * 100_000),))
+    assert caught.value.findings[0].code == "RCP1005"
+
+
+def test_what_is_set_over_a_layer_is_checked_as_well(write) -> None:
+    hardware = write(MACHINE + "hardware: {threads: 2}\n", "hw.yaml")
+    assert pipeline.validate(hardware, sets_of("hardware.threads=3")) == ()
+    for said, code in (("train.stps=1", "RCP2001"), ("train.seed=1", "RCP2301")):
+        with pytest.raises(RecipeError) as caught:
+            pipeline.validate(hardware, sets_of(said))
+        assert [one.code for one in caught.value.findings] == [code]
+
+
+def test_a_link_that_leads_to_itself_is_nobodys_traceback(write, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    text = HEADER + "sample: {prompts: {cat: a cat}}\ndata: {source: {kind: folder, path: loop/x}}\n"
+    assert resolve(write(text)).values["data"]["source"]["path"].endswith("loop/x")

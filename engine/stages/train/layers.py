@@ -1,12 +1,15 @@
 """The linear layers of the denoiser by name, told from its numbers alone: what an adapter can be put on, and its size."""
 
 import difflib
-import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import regex
 
 from engine.words.model import Transformer
 
 PATCH = 1 * 2 * 2  # latents that one token covers
+PATIENCE = 0.05  # seconds for one pattern and one name
 
 
 def linear_layers(numbers: Transformer) -> dict[str, tuple[int, int]]:
@@ -29,17 +32,33 @@ def linear_layers(numbers: Transformer) -> dict[str, tuple[int, int]]:
     return layers
 
 
-def adapted(layers: Mapping[str, tuple[int, int]], targets: Sequence[str]) -> list[str]:
-    """Return the layers that some pattern matches as a whole."""
-    patterns = [re.compile(target) for target in targets]
-    return [name for name in layers if any(pattern.fullmatch(name) for pattern in patterns)]
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """What patterns match.
+
+    Attributes:
+        names: layers that some pattern matches as a whole.
+        idle: patterns that match nothing, each with names that it may have meant.
+        slow: patterns that were given up: a recipe of a stranger must not be able to hold the program.
+    """
+
+    names: list[str]
+    idle: dict[str, list[str]]
+    slow: list[str]
 
 
-def without_match(layers: Mapping[str, tuple[int, int]], targets: Sequence[str]) -> dict[str, list[str]]:
-    """Return the patterns that match nothing, each with names that it may have meant."""
-    idle = [target for target in targets if not any(re.fullmatch(target, name) for name in layers)]
-    return {
-        target: difflib.get_close_matches(target.replace("\\", ""), layers, n=3, cutoff=0.3)
-        or list(layers)[:3]
-        for target in idle
-    }
+def match(layers: Mapping[str, tuple[int, int]], targets: Sequence[str]) -> Matched:
+    """Hold patterns against the names of layers."""
+    hits, idle, slow = set[str](), dict[str, list[str]](), list[str]()
+    for target in targets:
+        pattern = regex.compile(target)
+        try:
+            found = [name for name in layers if pattern.fullmatch(name, timeout=PATIENCE)]
+        except TimeoutError:
+            slow.append(target)
+            continue
+        hits.update(found)
+        if not found:
+            near = difflib.get_close_matches(target.replace("\\", ""), layers, n=3, cutoff=0.3)
+            idle[target] = near or list(layers)[:3]
+    return Matched([name for name in layers if name in hits], idle, slow)

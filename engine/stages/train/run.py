@@ -1,6 +1,7 @@
 """Train the adapter: latents and embeddings in, ``adapter.safetensors`` out, checkpoints on the way."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from engine.device import PRECISIONS, choose
 from engine.endings import Interrupted, StageError
 from engine.seam import Work
 from engine.stages.encode_text.spec import EMPTY
+from engine.stages.train.layers import linear_layers, match
 from engine.stages.train.spec import TrainRuntime, TrainSpec
 from engine.training import checkpoints, noise
 from engine.training.loop import Metrics, NotFinite, Settings, Stopped
@@ -64,6 +66,7 @@ def train(work: Training) -> None:
 def _adapted_model(work: Training, device: torch.device) -> torch.nn.Module:
     """Load the denoiser, give it its adapter, and let it work as the machine can."""
     lora, runtime = work.spec.lora, work.runtime
+    layers = match(linear_layers(work.spec.transformer), lora.targets).names  # as the plan said
     model = load_transformer(
         work.inputs["fetch_model/transformer"].parent, PRECISIONS[work.spec.precision], device
     )
@@ -73,7 +76,7 @@ def _adapted_model(work: Training, device: torch.device) -> torch.nn.Module:
             rank=lora.rank,
             alpha=lora.alpha,
             dropout=lora.dropout,
-            targets=lora.targets,
+            targets=[re.escape(name) for name in layers],
             seed=work.spec.seed,
         )
         use_kernels(model, runtime.attention, device)

@@ -3,11 +3,11 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from engine.seam import Foresight, NotMade, Runtime, Spec, Stage, Trouble, View, at
-from engine.stages.train.layers import adapted, linear_layers, without_match
+from engine.stages.train.layers import Matched, linear_layers, match
 from engine.words.model import Transformer
 from engine.words.train import (
     Adamw,
@@ -67,20 +67,23 @@ def _foresee(view: View) -> Foresight:
     """Disk: the adapter, and for each kept checkpoint, and the one being written, the adapter with the optimizer's averages."""
     spec, kept = view.spec, view.runtime.checkpoints_kept
     layers = linear_layers(spec.transformer)
-    names = adapted(layers, spec.lora.targets)
-    adapter = sum(sum(layers[name]) for name in names) * spec.lora.rank * FLOAT32
+    matched = match(layers, spec.lora.targets)
+    adapter = sum(sum(layers[name]) for name in matched.names) * spec.lora.rank * FLOAT32
     averages = 2 if isinstance(spec.optimizer, Adamw) else 1
-    note = f"{len(names)} of {len(layers)} linear layers, {adapter // FLOAT32:,} parameters"
+    note = f"{len(matched.names)} of {len(layers)} linear layers, {adapter // FLOAT32:,} parameters"
     return Foresight(
         amount=spec.steps, unit="steps", bytes=adapter * (1 + (kept + 1) * (1 + averages)),
-        troubles=(*_idle_patterns(spec, layers), *_small_buckets(view)), notes=(note,),
+        troubles=(*_patterns(matched, len(layers)), *_small_buckets(view)), notes=(note,),
     )  # fmt: skip
 
 
-def _idle_patterns(spec: TrainSpec, layers: Mapping[str, tuple[int, int]]) -> Iterator[Trouble]:
-    for target, near in without_match(layers, spec.lora.targets).items():
-        message = f"{target!r} matches none of {len(layers)} linear layers"
+def _patterns(matched: Matched, layers: int) -> Iterator[Trouble]:
+    for target, near in matched.idle.items():
+        message = f"{target!r} matches none of {layers} linear layers"
         yield Trouble("RCP4008", "train.lora.targets", message, f"near: {', '.join(near)}")
+    for target in matched.slow:
+        help_ = "write it without a repetition inside of another"
+        yield Trouble("RCP4006", "train.lora.targets", f"{target!r} takes too long to match", help_)
 
 
 def _small_buckets(view: View) -> Iterator[Trouble]:
