@@ -21,7 +21,7 @@ from engine.words.table import is_location
 BUILTIN = "builtin:"
 LONGEST = 200  # characters of a path that is looked for
 MAX_REMOTES = 32
-MAX_DEPTH = 8  # layers of repositories on each other
+MAX_REMOTE_DEPTH = 8  # layers of repositories on each other
 
 Place = Path | Address  # of a layer: a file of this machine, or of a commit
 
@@ -115,8 +115,8 @@ class Files:
         address = asked.at(commit)
         if len({known.remote for known in self.fetched} | {address.remote}) > MAX_REMOTES:
             raise Refused("RCP5005", f"more than {MAX_REMOTES} repositories")
-        if sum(isinstance(place, Address) for place in below) >= MAX_DEPTH:
-            raise Refused("RCP5005", f"more than {MAX_DEPTH} layers of repositories on each other")
+        if sum(isinstance(place, Address) for place in below) >= MAX_REMOTE_DEPTH:
+            raise Refused("RCP5005", f"more than {MAX_REMOTE_DEPTH} layers of repositories on each other")
         if address not in self.fetched:
             oid, content = _content(address, self.access)
             try:

@@ -45,15 +45,6 @@ def follow(merged: Section) -> tuple[list[Diagnostic], set[str]]:
     return findings, lost
 
 
-def escaped(value: Plain) -> Plain:
-    """Return a value such that reading it again gives the same: no text in it is a reference."""
-    if isinstance(value, str):
-        return value.replace("${", "$${")
-    if isinstance(value, list):
-        return [escaped(item) for item in value]
-    return value
-
-
 def _refers(value: Plain) -> bool:
     return any("${" in text for text in _texts(value))
 

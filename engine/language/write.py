@@ -22,6 +22,19 @@ def to_yaml(values: dict[str, Any], comment: Comment = lambda _: "") -> str:
     return "".join(f"{line}\n" for line in _lines(values, "", "", comment))
 
 
+def in_recipe(value: Plain) -> str:
+    """Write a value in one line as it stands in a recipe, where no text of it is to be taken for a reference."""
+    return one_line(_plainly(value))
+
+
+def _plainly(value: Plain) -> Plain:
+    if isinstance(value, str):
+        return value.replace("${", "$${")
+    if isinstance(value, list):
+        return [_plainly(item) for item in value]
+    return {key: _plainly(below) for key, below in value.items()} if isinstance(value, dict) else value
+
+
 def one_line(value: Plain) -> str:
     """Write a value in one line, as it can stand in a recipe."""
     text: str = yaml.dump(
@@ -38,7 +51,7 @@ def _lines(values: dict[str, Any], indent: str, above: str, comment: Comment) ->
             yield from _lines(value, f"{indent}  ", f"{path}.", comment)
         else:
             said = comment(path)
-            yield f"{indent}{one_line(name)}: {one_line(value)}" + (f"  # {said}" if said else "")
+            yield f"{indent}{one_line(name)}: {in_recipe(value)}" + (f"  # {said}" if said else "")
         if not indent:
             yield ""
 

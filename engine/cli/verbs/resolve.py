@@ -18,7 +18,6 @@ from engine.cli.options import (
 )
 from engine.language.files import Access
 from engine.language.merge import leaves
-from engine.language.references import escaped
 from engine.language.resolve import Resolved, resolve
 from engine.language.write import one_line, to_yaml
 
@@ -42,9 +41,7 @@ def command(
         return
     print_findings(made.warnings)
     header = "".join(f"{word}: {one_line(value)}\n" for word, value in _header(made).items())
-    typer.echo(
-        f"{header}\n{to_yaml(_escaped(made.values), _comment(made) if show_origin else _none)}".rstrip()
-    )
+    typer.echo(f"{header}\n{to_yaml(made.values, _comment(made) if show_origin else _none)}".rstrip())
 
 
 def _header(made: Resolved) -> dict[str, Any]:
@@ -52,12 +49,6 @@ def _header(made: Resolved) -> dict[str, Any]:
         word: made.header[word] for word in ("title", "description", "tags") if word in made.header
     }
     return {"apiVersion": made.header["apiVersion"], "kind": made.header["kind"], **kept}
-
-
-def _escaped(values: Any) -> Any:
-    if isinstance(values, dict):
-        return {name: _escaped(value) for name, value in values.items()}
-    return escaped(values)
 
 
 def _none(_: str) -> str:
