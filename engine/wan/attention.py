@@ -3,6 +3,8 @@
 import torch
 from diffusers import WanTransformer3DModel
 
+from engine.words.attention import ON_CPU
+
 # what a recipe calls them → what diffusers does
 KERNELS = {
     "native": "native",
@@ -15,7 +17,6 @@ KERNELS = {
     "sage": "sage",
     "xformers": "xformers",
 }
-ON_CPU = ("native", "native_math", "native_flash")
 
 
 class NoSuchKernels(Exception):

@@ -13,3 +13,5 @@ Attention = Literal[
     "sage",
     "xformers",
 ]
+
+ON_CPU: tuple[Attention, ...] = ("native", "native_math", "native_flash")  # the others are a GPU's

@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING
 
 from engine.language.rules.rule import At, Findings, found
+from engine.words.attention import ON_CPU
 
 if TYPE_CHECKING:
     from engine.words.recipe import Recipe
 
-ANYWHERE = ("native", "native_math", "native_flash")
 HALF_ONLY = ("native_flash", "native_cudnn", "flash", "flash_3", "sage")  # on a GPU
 
 
@@ -30,12 +30,12 @@ def kernels_are_there(recipe: "Recipe", at: At) -> Findings:
         ("train.attention", recipe.train.attention),
         ("sample.attention", recipe.sample.attention),
     ):
-        if device in ("cpu", "mps") and said not in ANYWHERE:
+        if device in ("cpu", "mps") and said not in ON_CPU:
             yield found(
                 at, "RCP4015", path, f"the attention `{said}` needs an NVIDIA GPU, not `{device}`",
                 "write `native`: torch takes the best kernel that there is", because="hardware.device",
             )  # fmt: skip
-        elif precision == "fp32" and said in HALF_ONLY and (device == "cuda" or said not in ANYWHERE):
+        elif precision == "fp32" and said in HALF_ONLY and (device == "cuda" or said not in ON_CPU):
             yield found(
                 at, "RCP4015", path, f"the attention `{said}` does not compute in fp32",
                 "write `native`, or `train.precision: bf16`", because="train.precision",
