@@ -117,7 +117,7 @@ def test_what_another_layer_implies_is_shown_there(tmp_path: Path) -> None:
     for change, code, layer in (
         ("sample.guidance=9", "RCP4011", "flavours/wan2.1-t2v-1.3b"),
         ("data.frames=75", "RCP4001", "base/wan"),
-        ("train.steps=50", "RCP4003", "--set #1"),
+        ("train.steps=50", "RCP4003", "base/wan"),  # the finding itself stands at what was set
     ):
         ((_, span),) = findings(tmp_path, (change,))[code].related
         assert span.source.name.endswith(layer)
