@@ -75,7 +75,7 @@ class Files:
         if source.blob is not None:
             return self._take(source.blob.asked.beside(text), source.blob.commit, below)
         # a name that no file can have is one that is not there
-        path = (source.folder / text[:LONGEST].replace("\0", "")).resolve()
+        path = located(source.folder / text[:LONGEST].replace("\0", ""))
         if self.project is not None and not path.is_relative_to(self.project):
             raise Refused("RCP5002", f"`{text}` leads out of the project of this recipe",
                           f"it would be {path}; who gets the recipe gets {self.project} alone: copy the file there")  # fmt: skip
@@ -135,9 +135,18 @@ def name_of(place: Place, text: str) -> str:
     return text if text.startswith(BUILTIN) else shown(place)
 
 
+def located(path: Path) -> Path:
+    """Return the file that a path leads to; links in a circle, and pipes, lead to none and keep their name."""
+    try:
+        full = path.resolve()
+    except (OSError, RuntimeError):
+        return path.absolute()
+    return full if full.exists() or not path.exists() else path.absolute()
+
+
 def shown(path: Path) -> str:
     """Return a path as people like to read it: relative where it lies below this folder."""
-    full = path.resolve()
+    full = located(path)
     return str(full.relative_to(Path.cwd())) if full.is_relative_to(Path.cwd()) else str(path)
 
 

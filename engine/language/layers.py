@@ -11,7 +11,7 @@ from pathlib import Path
 from engine.language.address import Refused
 from engine.language.builtin import builtin_names
 from engine.language.diagnostics import Diagnostic, RecipeError
-from engine.language.files import BUILTIN, OFFLINE, Access, Files, Place, name_of, shown
+from engine.language.files import BUILTIN, OFFLINE, Access, Files, Place, located, name_of, shown
 from engine.language.fragments import inclusions, piece
 from engine.language.nodes import Items, Mapping, Node, Scalar, Span, plain
 from engine.language.suggest import did_you_mean
@@ -45,8 +45,8 @@ class Layer:
 
 def load_layers(path: Path, access: Access = OFFLINE) -> tuple[list[Layer], list[Diagnostic]]:
     """Return the layers of a recipe, lowest first, and what was wrong with reading them."""
-    loader = _Loader(Files(path.resolve(), access))
-    loader.load(path.resolve(), shown(path), ())
+    loader = _Loader(Files(located(path), access))
+    loader.load(located(path), shown(path), ())
     return loader.layers, loader.findings
 
 

@@ -6,6 +6,7 @@ before any tree is built, so that a hostile file costs next to nothing. ``docs/l
 """
 
 import re
+import stat
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -80,11 +81,22 @@ def read_text(source: Source) -> tuple[Node | None, list[Diagnostic]]:
 
 def read_file(path: Path, name: str) -> tuple[Node | None, list[Diagnostic]]:
     """Read a file; one that is missing, too large or not UTF-8 is a finding like any other."""
+    text, findings = text_of(path, name)
+    return (None, findings) if text is None else read_text(Source(name, text, path.parent))
+
+
+def text_of(path: Path, name: str) -> tuple[str | None, list[Diagnostic]]:
+    """Return the text of a file with its line ends as one character; None, with a finding, where it has none."""
     empty = Source(name, "", path.parent)
     start = Span(empty, 1, 1, 2)
     try:
+        kind = path.stat().st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+            return None, [Diagnostic("RCP1006", f"cannot read {name}: it is not a plain file", start,
+                                     help="a recipe is read more than once, and a pipe can be read only once: "
+                                          "save it in a file first")]  # fmt: skip
         with path.open("rb") as file:
-            content = file.read(MAX_CHARACTERS + 1)  # and no more: a device has no size, and no end
+            content = file.read(MAX_CHARACTERS + 1)  # and no more: it may be growing
         if len(content) > MAX_CHARACTERS:
             return None, [_too_large(empty)]
         text = content.decode("utf-8")
@@ -93,7 +105,7 @@ def read_file(path: Path, name: str) -> tuple[Node | None, list[Diagnostic]]:
     except UnicodeDecodeError as error:
         help_ = "save it as UTF-8, without BOM"
         return None, [Diagnostic("RCP1006", f"{name} is not UTF-8 (byte {error.start})", start, help=help_)]
-    return read_text(Source(name, text.replace("\r\n", "\n").replace("\r", "\n"), path.parent))
+    return text.replace("\r\n", "\n").replace("\r", "\n"), []
 
 
 def number(text: str) -> int | float | None:
