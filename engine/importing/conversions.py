@@ -166,59 +166,6 @@ def _pairs(given: Any) -> list[tuple[str, str]]:
     return found
 
 
-def schedule(value: Any, _: str, around: Around) -> dict[str, Any]:
-    """A schedule with a real warm-up in front; a warm-up below 1 is a share of the steps."""
-    kinds = {"constant": "constant", "constant_with_warmup": "constant", "cosine": "cosine"}
-    if (kind := kinds.get(text(value))) is None:
-        raise NotHere(f"the schedule {shown(value)} is not known here: constant and cosine are")
-    warm, length = number(around.said("lr_warmup_steps") or 0), around.said("max_train_steps")
-    warm = round(warm * whole(length)) if 0 < warm < 1 and length else warm
-    # diffusers' `constant` has no warm-up; the number beside it does nothing
-    return {"kind": kind, "warmup_steps": 0 if value == "constant" else whole(warm)}
-
-
-def schedule_of(value: Any, _: str, around: Around) -> dict[str, Any]:
-    """The same, seen from the warm-up."""
-    number(value)
-    return schedule(around.said("lr_scheduler") or "constant", "", around)
-
-
-def simpletuner_schedule(value: Any, _: str, around: Around) -> Noted:
-    """SimpleTuner's cosine does not warm up: it takes the number of warm-up steps for the length of one fall."""
-    warm, length = whole(around.said("lr_warmup_steps") or 0), whole(around.said("max_train_steps") or 0)
-    kind = text(value)
-    if kind in ("constant", "constant_with_warmup"):
-        return _slow_start(warm, length)
-    if kind in ("cosine", "cosine_with_warmup"):
-        period = warm if warm > 0 else 1000
-        if length > period:
-            raise NotHere(
-                f"SimpleTuner's cosine starts anew every {period} steps (its lr_warmup_steps is a period); here it falls once"
-            )
-        rest = (
-            ""
-            if not length or period == length
-            else f" It would stop at step {length} of {period}, before its end."
-        )
-        return Noted({"kind": "cosine", "warmup_steps": 0},
-                     f"SimpleTuner's cosine never warms up: lr_warmup_steps {warm} is the length of its fall, to lr_end 4e-7. "
-                     f"Here it falls from the first step to 0 at the last.{rest}")  # fmt: skip
-    raise NotHere(f"the schedule {shown(value)} is not known here: constant and cosine are")
-
-
-def _slow_start(warm: int, length: int) -> Noted:
-    if 0 < length <= warm:
-        return Noted({"kind": "constant", "warmup_steps": length // 20},
-                     f"A warm-up of {warm} steps would not be over after {length}; here it is a twentieth of them.")  # fmt: skip
-    return Noted({"kind": "constant", "warmup_steps": warm})
-
-
-def simpletuner_schedule_of(value: Any, _: str, around: Around) -> Noted:
-    """The same, seen from the warm-up."""
-    whole(value)
-    return simpletuner_schedule(around.said("lr_scheduler"), "", around)
-
-
 def clip(value: Any, *_: Any) -> dict[str, Any]:
     """A limit on the norm of the gradients; 0 is none."""
     limit = number(value)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.importing import conversions, pictures
+from engine.importing import conversions, lengths, pictures
 from engine.importing.conversions import Around, Conversion, Noted, NotHere, Nothing, shown
 from engine.importing.flavours import base_words, flavours
 from engine.importing.given import Dropped, Given, Mapped, Outcome, Unsupported
@@ -23,7 +23,7 @@ _FIRST = "extends"  # the flavour: what other conversions look up in
 
 CONVERSIONS: dict[str, Conversion] = {
     name: function
-    for module in (conversions, pictures)
+    for module in (conversions, lengths, pictures)
     for name, function in vars(module).items()
     if callable(function)
     and getattr(function, "__module__", "") == module.__name__

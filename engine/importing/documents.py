@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from engine.language.diagnostics import Diagnostic, RecipeError
-from engine.language.nodes import Entry, Items, Mapping, Node, Scalar, Source, Span
-from engine.language.read import MAX_CHARACTERS, MAX_DEPTH, MAX_INTEGER, MAX_NODES, read_file, read_text
+from engine.language.nodes import Entry, Items, Mapping, Node, Scalar, Source, Span, plain
+from engine.language.read import MAX_DEPTH, MAX_INTEGER, MAX_NODES, read_file, read_text, text_of
 from engine.language.secrets import hidden
+from engine.language.trainers import TITLES, looks_like
 
 _MASKED = "RCP5201"  # a secret: nobody can read it any more, and its key will be unsupported
 _PAIR = re.compile(r"\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
@@ -25,6 +26,29 @@ _KEY = re.compile(r"\s*([A-Za-z0-9_.\"'-]+)\s*=")
 def wrong(message: str, span: Span, help_: str = "") -> RecipeError:
     """Return the error of a file that is not what its tool writes."""
     return RecipeError([Diagnostic("RCP3201", message, span, help=help_)])
+
+
+def document(tool: str, path: Path) -> Node:
+    """Read the main file of a trainer.
+
+    Raises:
+        RecipeError: it cannot be read, or another trainer's file was meant.
+    """
+    first, second = (read_toml, read_json) if tool == "musubi" else (read_json, read_toml)
+    try:
+        node = first(path)
+    except RecipeError as error:
+        try:
+            node = second(path)
+        except RecipeError:
+            raise error from None
+        if looks_like(plain(node)) in (None, tool):  # it can be read, and is nobody's
+            raise
+    found = looks_like(plain(node))
+    if found is None or found == tool:
+        return node
+    message = f"this is not what {TITLES[tool]} writes; it looks like {TITLES[found]}'s"
+    raise wrong(message, Span(node.span.source, 1, 1, 2), f"`recipe import {found} {path}`")
 
 
 def read_json(path: Path) -> Node:
@@ -60,7 +84,8 @@ def read_toml(path: Path) -> Mapping:
 def read_command_line(said: str) -> list[tuple[str, Span]]:
     """Split a command line, or the file that holds one, into its words."""
     path = Path(said)
-    source = _text(path) if _is_file(path) else hidden(Source("--arguments", said, Path.cwd()))[0]
+    named = _is_file(path) or not re.search(r"^-|\s", said)  # one word that is no option names a file
+    source = _text(path) if named else hidden(Source("--arguments", said, Path.cwd()))[0]
     words: list[tuple[str, Span]] = []
     at, line, start = 0, 1, 0  # `start` is where the line starts
     while at < len(source.text):
@@ -91,19 +116,10 @@ def _is_file(path: Path) -> bool:
 
 def _text(path: Path) -> Source:
     """Read a text with its secrets masked."""
-    start = Span(Source(str(path), "", path.parent), 1, 1, 2)
-    try:
-        if path.stat().st_size > MAX_CHARACTERS:
-            message = f"the file is larger than {MAX_CHARACTERS:,} bytes"
-            raise RecipeError([Diagnostic("RCP1005", message, start)])
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise RecipeError([Diagnostic("RCP1006", f"cannot read {path}: {error.strerror}", start)]) from None
-    except UnicodeDecodeError as error:
-        raise RecipeError(
-            [Diagnostic("RCP1006", f"{path} is not UTF-8 (byte {error.start})", start)]
-        ) from None
-    return hidden(Source(str(path), text, path.parent))[0]
+    text, findings = text_of(path, str(path))
+    if text is None:
+        raise RecipeError(findings)
+    return hidden(Source(str(path), text.removeprefix("\ufeff"), path.parent))[0]
 
 
 def _letter(match: re.Match[str]) -> str:

@@ -41,7 +41,13 @@ def _words(name: str) -> dict[str, Plain]:
 
 
 def lacking(words: "dict[str, Word]") -> list[str]:
-    """Return the words that a recipe of these needs, and that nobody says."""
+    """Return the words that a recipe of these needs, and that nobody says, or can say but who knows the clips."""
     known = {*base_words(words.get("extends")), *words}
     needed = ("extends", "data.source", "sample.prompts")
-    return [word for word in needed if not any(path == word or path.startswith(f"{word}.") for path in known)]
+    demanded = [
+        word for word, said in words.items() if isinstance(said.value, dict) and "$required" in said.value
+    ]
+    silent = [
+        word for word in needed if not any(path == word or path.startswith(f"{word}.") for path in known)
+    ]
+    return [*silent, *demanded]

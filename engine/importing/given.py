@@ -1,11 +1,11 @@
 """The keys that a source gives, one by one, and what becomes of each."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from engine.importing.table import Table
-from engine.language.nodes import Items, Mapping, Node, Plain, Scalar, Span, plain
+from engine.language.nodes import Mapping, Node, Plain, Span, plain
+from engine.language.secrets import holds_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +74,26 @@ def _flat(
             below = f"{key}.{entry.key.removeprefix('--')}"
             yield from _flat(entry.value, below, entry.key_span, part, known, prefix, verdict)
         return
-    masked = Unsupported(
-        "its value holds a secret; a recipe is shared, and the program finds tokens in the environment"
-    )
-    yield Given(part, key, f"{prefix}{key}", plain(value), at, masked if _secret(value) else verdict)
+    yield given(part, key, f"{prefix}{key}", plain(value), at, verdict)
 
 
-def _secret(node: Node) -> bool:
-    """Whether a secret was masked in a value when the text was read."""
-    match node:
-        case Scalar(value):
-            return isinstance(value, str) and _MASK.search(value) is not None
-        case Items(items):
-            return any(map(_secret, items))
-        case Mapping(entries):
-            return any(_secret(entry.value) for entry in entries)
+def given(
+    part: str, key: str, name: str, value: Plain, span: Span, verdict: Dropped | Unsupported | None = None
+) -> Given:
+    """Return a key with its value, unless that holds a secret, in clear, masked, or spelt in escapes."""
+    if _secret(value):
+        return Given(part, key, name, None, span, Unsupported(
+            "its value holds a secret; a recipe is shared, and the program finds tokens in the environment"))  # fmt: skip
+    return Given(part, key, name, value, span, verdict)
 
 
-_MASK = re.compile(r"\*{8}|://\*+@")  # what is left of a secret when the text was read
+def _secret(value: Plain) -> bool:
+    match value:
+        case str():
+            return holds_secret(value)
+        case list():
+            return any(map(_secret, value))
+        case dict():
+            return any(_secret(inner) for inner in value.values())
+        case _:
+            return False

@@ -3,34 +3,36 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.importing.documents import read_command_line, read_json, read_toml, wrong
-from engine.importing.given import Dropped, Given, Unsupported, flatten
+from engine.importing.documents import document, read_command_line, read_json, read_toml, wrong
+from engine.importing.given import Dropped, Given, Unsupported, flatten, given
 from engine.importing.table import Table
 from engine.language.nodes import Items, Mapping, Node, Plain, Scalar, Span, plain
+from engine.language.trainers import looks_like
 
 _ONE_SOURCE = Unsupported("a recipe has one source of clips: write one recipe for each", learns=True)
 
 
 def simpletuner(known: Table, config: Path, data: Path | None) -> Iterator[Given]:
     """Read config.json and multidatabackend.json."""
-    node = read_json(config)
+    node = document("simpletuner", config)
     if not isinstance(node, Mapping):
-        raise wrong("a SimpleTuner config is one object of options and values", node.span)
-    yield from last_counts([_as_argument(given) for given in flatten(node, "config", known)])
+        help_ = "name config.json, and the dataset file with --data" if looks_like(plain(node)) else ""
+        raise wrong("a SimpleTuner config is one object of options and values", node.span, help_)
+    yield from last_counts([_as_argument(one) for one in flatten(node, "config", known)])
     if data is not None:
         yield from _backends(known, read_json(data))
 
 
-def _as_argument(given: Given) -> Given:
+def _as_argument(one: Given) -> Given:
     """SimpleTuner turns each option into a word of its command line, and two kinds of values get lost on the way."""
-    if given.verdict is None and given.value is None:
-        return _with(given, Dropped("null says nothing in SimpleTuner: its default counts"))
-    if given.verdict is None and given.value == "false":
+    if one.verdict is None and one.value is None:
+        return _with(one, Dropped("null says nothing in SimpleTuner: its default counts"))
+    if one.verdict is None and one.value == "false":
         return _with(
-            given,
+            one,
             Dropped("SimpleTuner leaves out an option whose value is the text `false`: its default counts"),
         )
-    return given
+    return one
 
 
 def _backends(known: Table, node: Node) -> Iterator[Given]:
@@ -56,9 +58,10 @@ def musubi(known: Table, dataset: Path, arguments: str | None) -> Iterator[Given
     if arguments is not None:
         said = Path(arguments)
         toml = said.suffix == ".toml" and "\n" not in arguments and " --" not in arguments
-        given = _settings(known, read_toml(said)) if toml else _command_line(read_command_line(arguments))
-        yield from last_counts(list(given))
-    node = read_toml(dataset)
+        spoken = _settings(known, read_toml(said)) if toml else _command_line(read_command_line(arguments))
+        yield from last_counts(list(spoken))
+    node = document("musubi", dataset)
+    assert isinstance(node, Mapping), "TOML is a table"
     for entry in node.entries:
         if entry.key == "general" and isinstance(entry.value, Mapping):
             yield from flatten(entry.value, "general", known, "general.")
@@ -93,12 +96,12 @@ def _command_line(words: list[tuple[str, Span]]) -> Iterator[Given]:
 def _option(name: str, span: Span, values: list[str], part: str) -> Given:
     value: Plain = True if not values else values[0] if len(values) == 1 else list[Plain](values)
     prefix = "accelerate launch --" if part == "launch" else "--"
-    return Given(part, name, f"{prefix}{name}", value, span)
+    return given(part, name, f"{prefix}{name}", value, span)
 
 
 def ai_toolkit(known: Table, config: Path) -> Iterator[Given]:
     """Read a job of ai-toolkit: ``config.process[0]`` is what trains."""
-    node = read_json(config)
+    node = document("ai-toolkit", config)
     outer = node.get("config") if isinstance(node, Mapping) else None
     processes = outer.value.get("process") if outer and isinstance(outer.value, Mapping) else None
     if not isinstance(node, Mapping) or processes is None or not isinstance(processes.value, Items):
@@ -134,17 +137,17 @@ def _datasets(known: Table, items: Items, name: str) -> Iterator[Given]:
         yield from flatten(item, "dataset", known, f"{name}[{number}].", _ONE_SOURCE if number else None)
 
 
-def last_counts(given: list[Given]) -> list[Given]:
+def last_counts(keys: list[Given]) -> list[Given]:
     """Of a key that is said twice, as ``seed`` and as ``--seed``, the last counts."""
-    last = {(one.part, one.key): number for number, one in enumerate(given)}
+    last = {(one.part, one.key): number for number, one in enumerate(keys)}
     again = Dropped("it is said again further down")
     return [
-        one if last[one.part, one.key] == number else _with(one, again) for number, one in enumerate(given)
+        one if last[one.part, one.key] == number else _with(one, again) for number, one in enumerate(keys)
     ]
 
 
-def _with(given: Given, verdict: Dropped | Unsupported) -> Given:
-    return Given(given.part, given.key, given.name, given.value, given.span, verdict)
+def _with(one: Given, verdict: Dropped | Unsupported) -> Given:
+    return Given(one.part, one.key, one.name, one.value, one.span, verdict)
 
 
 def _value(node: Mapping, key: str, default: Plain) -> Plain:

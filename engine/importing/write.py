@@ -14,7 +14,7 @@ from engine.language.read import read_text
 from engine.words.table import HEADER_WORDS, SECTIONS, WORDS
 
 _WIDTH = 110
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")
+_PLAIN = re.compile(r"[$A-Za-z][A-Za-z0-9_./-]*")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _ORDER = [*HEADER_WORDS, *WORDS]
 
@@ -58,10 +58,23 @@ def _lines(tool: str, name: str, value: Any, indent: str) -> Iterator[str]:
     assert isinstance(value, Word), "a leaf of the tree is a word"
     for note in value.notes:
         yield from _comment(note, indent)
-    said = f"{indent}{name}: {_scalar(value.value)}"
+    said = f"{indent}{name}: {_scalar(_literal(value.value) if indent else value.value)}"
     keys = ", ".join(dict.fromkeys(one_line(one.name) for one in value.keys))
     from_default = f"{tool}'s own" if value.default == "always" else f"{tool}'s default of {value.default}"
     yield f"{said}  # {keys or from_default}"
+
+
+def _literal(value: Any) -> Any:
+    """A value as it stands in a section, where no text of another trainer is to be taken for a reference."""
+    match value:
+        case str():
+            return value.replace("${", "$${")
+        case list():
+            return [_literal(inner) for inner in value]
+        case dict():
+            return {key: _literal(inner) for key, inner in value.items()}
+        case _:
+            return value
 
 
 def _comment(text: str, indent: str, start: str = "# ") -> Iterator[str]:

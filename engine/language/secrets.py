@@ -48,6 +48,12 @@ def hidden(source: Source) -> tuple[Source, list[Diagnostic]]:
     return masked, [_finding(masked, *one) for one in found]
 
 
+def holds_secret(text: str) -> bool:
+    """Whether a value holds a secret, in clear or as it was masked; asterisks alone are none."""
+    beginnings = "|".join(re.escape(begins) for begins in _FORMS)
+    return any(_found(text)) or re.search(rf"(?<![A-Za-z0-9])({beginnings})\*{{3}}", text) is not None
+
+
 def _found(text: str) -> Iterator[tuple[int, int, str]]:
     """Yield where the secret part of each token starts and ends, and what the token is."""
     for begins, (what, rest) in _FORMS.items():

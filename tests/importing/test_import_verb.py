@@ -27,7 +27,7 @@ def test_where_every_key_is_said_the_recipe_is_written_to_the_output(tmp_path: P
     assert done.returncode == 0
     assert "seed: 7  # seed" in done.stdout
     assert "2 keys: 2 mapped, 0 dropped, 0 unsupported" in done.stderr
-    assert "still to say: data.source, sample.prompts" in done.stderr
+    assert "still to say: data.source, sample.prompts, train.steps" in done.stderr
 
 
 def test_a_key_that_cannot_be_said_stops_before_anything_is_written(tmp_path: Path) -> None:
@@ -90,6 +90,12 @@ def test_a_file_that_is_not_there_or_not_text_is_said(tmp_path: Path) -> None:
     (tmp_path / "d.toml").write_bytes(b"\xff\xfe")
     assert "error[RCP1006]" in recipe("import", "musubi", "d.toml", cwd=tmp_path).stderr
     assert "error[RCP1006]" in recipe("import", "musubi", "gone.toml", cwd=tmp_path).stderr
+
+
+def test_a_file_of_arguments_that_is_not_there_is_no_command_line(tmp_path: Path) -> None:
+    (tmp_path / "d.toml").write_text("")
+    done = recipe("import", "musubi", "d.toml", "--arguments", "gone.sh", cwd=tmp_path)
+    assert "error[RCP1006]: cannot read gone.sh" in done.stderr
 
 
 def test_a_quote_that_is_never_closed_is_said_where_it_opens(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from engine.importing.given import Dropped, Mapped, Unsupported
 from engine.importing.recipe import Imported, from_ai_toolkit, from_musubi, from_simpletuner
 from engine.language.nodes import Source, plain
 from engine.language.read import read_text
+from engine.language.resolve import resolve
 
 MODEL = {"pretrained_model_name_or_path": "Wan-AI/Wan2.1-T2V-1.3B-Diffusers"}
 
@@ -65,6 +66,8 @@ def simpletuner(tmp_path: Path):
         ({"resolution": 480, "resolution_type": "pixel"}, "data.size", None),
         ({"validation_resolution": "832x480,1280x720"}, "sample.width", 832),
         ({"validation_resolution": 512}, "sample.height", 512),
+        ({}, "sample.width", 256),
+        ({}, "sample.sampler", "euler"),
         ({"validation_num_video_frames": 80}, "sample.frames", 77),
         ({"flow_use_uniform_schedule": True}, "train.noise.levels", {"kind": "uniform"}),
         ({"flow_sigmoid_scale": 1.5}, "train.noise.levels.scale", 1.5),
@@ -157,6 +160,34 @@ def test_no_secret_reaches_the_recipe_or_the_report(simpletuner, tmp_path: Path)
     assert token not in from_musubi(tmp_path / "d.toml", arguments).text
 
 
+def test_a_secret_in_escapes_or_in_pieces_is_found_as_well(tmp_path: Path) -> None:
+    token = "hf_" + "a1B2" * 8
+    (tmp_path / "c.json").write_text('{"validation_prompt": "' + token.replace("a", "\\u0061") + '"}')
+    made = from_simpletuner(tmp_path / "c.json", None)
+    assert token not in made.text + repr(made.outcomes)
+    assert "secret" in why(made, "validation_prompt").reason
+    (tmp_path / "d.toml").write_text("")
+    made = from_musubi(tmp_path / "d.toml", f"--output_name 'hf_'\"{token[3:]}\"")
+    assert token not in made.text + repr(made.outcomes)
+    assert "secret" in why(made, "output_name").reason
+
+
+@pytest.mark.parametrize(
+    "prompt", ["a cat ******** a dog", "********", "he said **** and *********", "task-****"]
+)
+def test_asterisks_are_no_secret(simpletuner, prompt: str) -> None:
+    assert said(simpletuner({"validation_prompt": prompt}), "sample.prompts") == {"validation": prompt}
+
+
+def test_what_looks_like_a_reference_in_a_prompt_stays_text(simpletuner, tmp_path: Path) -> None:
+    made = simpletuner({"validation_prompt": "a price of ${train.steps} and more", "max_train_steps": 9,
+                        "--model_family": "wan"}, {"instance_data_dir": "clips"})  # fmt: skip
+    (tmp_path / "x.yaml").write_text(made.text)
+    assert resolve(tmp_path / "x.yaml").values["sample"]["prompts"] == {
+        "validation": "a price of ${train.steps} and more"
+    }
+
+
 def test_emoji_in_escapes_and_odd_letters_survive(simpletuner) -> None:
     prompt = '🎈 «sailing»\u2028 #1: "quoted" \\ 帆船\n'
     assert said(simpletuner({"validation_prompt": prompt}), "sample.prompts") == {"validation": prompt}
@@ -177,6 +208,17 @@ def test_musubi_has_its_own_defaults(tmp_path: Path) -> None:
         1,
     )
     assert said(made, "train.gradient_checkpointing") is False
+    assert said(made, "train.caption_dropout") == 0, "it has none, and the base has some"
+    assert "# musubi-tuner drops no captions." in made.text
+
+
+def test_musubi_trains_in_the_precision_that_accelerate_was_started_with(tmp_path: Path) -> None:
+    (tmp_path / "d.toml").write_text("")
+    line = "accelerate launch --mixed_precision no wan_train_network.py --task t2v-1.3B"
+    assert said(from_musubi(tmp_path / "d.toml", line), "train.precision") == "fp32"
+    assert (
+        said(from_musubi(tmp_path / "d.toml", f"{line} --mixed_precision bf16"), "train.precision") == "bf16"
+    )
 
 
 @pytest.mark.parametrize(("sampling", "levels", "shift"), [("shift", "logit_normal", 3), ("sigmoid", "logit_normal", 1), ("uniform", "uniform", 1), ("sigma", "uniform", 3)])  # fmt: skip
@@ -210,3 +252,8 @@ def test_ai_toolkit_means_alpha_1_and_no_shift_where_it_says_nothing(tmp_path: P
         said(made, "train.noise.shift"),
     ) == (8, 1, 1)
     assert (said(made, "train.steps"), said(made, "train.learning_rate")) == (1000, 1e-6)
+    assert (said(made, "train.precision"), said(made, "sample.negative"), said(made, "sample.sampler")) == (
+        "fp32",
+        "",
+        "euler",
+    )

@@ -1,0 +1,116 @@
+"""Conversions of how long: steps, epochs, and the warm-up that is a share of them.
+
+An epoch has no length before the clips are counted, and nothing is guessed: the recipe then demands the number of steps
+of whoever knows the clips.
+"""
+
+from typing import Any
+
+from engine.importing.conversions import Around, Noted, NotHere, Nothing, number, shown, text, whole
+
+
+def demand(why: str) -> dict[str, Any]:
+    """Return what a recipe says instead of a value that only its author can say."""
+    return {"$required": why}
+
+
+def musubi_epochs(value: Any, _: str, around: Around) -> dict[str, Any]:
+    """Epochs of musubi-tuner, which count before its steps."""
+    repeats, batch = whole(around.said("num_repeats") or 1), _batch(around, "batch_size")
+    lengths = around.said("target_frames")
+    each = len(lengths) if isinstance(lengths, list) and lengths else 1
+    more = f" × {each} lengths of each" if each > 1 else ""
+    return demand(_formula(whole(value), f"clips{more} × {repeats} repeats", batch))
+
+
+def simpletuner_steps(value: Any, _: str, around: Around) -> Any:
+    """Steps of SimpleTuner, where 0 lets the epochs count."""
+    if (found := whole(value)) > 0:
+        return found
+    return simpletuner_epochs(around.said("num_train_epochs"), "", around)
+
+
+def simpletuner_epochs(value: Any, _: str, around: Around) -> dict[str, Any]:
+    """Epochs of SimpleTuner, where it has no steps; a clip that is repeated r times is seen r + 1 times."""
+    epochs = whole(value)
+    if whole(around.said("max_train_steps") or 0) > 0:
+        raise Nothing("`max_train_steps` says how long")
+    if epochs < 1:
+        raise NotHere("neither epochs nor steps are above 0, and with that SimpleTuner does not start either")
+    seen = whole(around.said("repeats") or 0) + 1
+    return demand(_formula(epochs, f"clips × {seen} (repeats + 1)", _batch(around, "train_batch_size")))
+
+
+def _batch(around: Around, key: str) -> str:
+    """Say how many samples one optimizer step takes, as far as the source says."""
+    one, more = around.said(key), whole(around.said("gradient_accumulation_steps") or 1)
+    return f"{whole(one) * more} samples a step" if one else f"({key} × {more})" if more > 1 else key
+
+
+def _formula(epochs: int, clips: str, batch: str) -> str:
+    many = f"{epochs} epoch{'s' if epochs > 1 else ''}"
+    return f"{many}: count your clips and write {epochs} × {clips} / {batch}; each epoch is rounded up."
+
+
+def _length(around: Around) -> int | None:
+    """Return the number of steps; None where it is counted in epochs, or nobody says it."""
+    steps = whole(around.said("max_train_steps") or 0)
+    return steps if steps > 0 and not around.said("max_train_epochs") else None
+
+
+def schedule(value: Any, _: str, around: Around) -> dict[str, Any]:
+    """A schedule with a real warm-up in front; a warm-up below 1 is a share of the steps."""
+    kinds = {"constant": "constant", "constant_with_warmup": "constant", "cosine": "cosine"}
+    if (kind := kinds.get(text(value))) is None:
+        raise NotHere(f"the schedule {shown(value)} is not known here: constant and cosine are")
+    warm, length = number(around.said("lr_warmup_steps") or 0), _length(around)
+    if (
+        value == "constant" or warm == 0
+    ):  # diffusers' `constant` has no warm-up; the number beside it does nothing
+        return {"kind": kind, "warmup_steps": 0}
+    if warm >= 1:
+        return {"kind": kind, "warmup_steps": whole(warm)}
+    share = demand(f"the warm-up is {warm} of `train.steps`: write how many steps that is.")
+    return {"kind": kind, "warmup_steps": share if length is None else round(warm * length)}
+
+
+def schedule_of(value: Any, _: str, around: Around) -> dict[str, Any]:
+    """The same, seen from the warm-up."""
+    number(value)
+    return schedule(around.said("lr_scheduler") or "constant", "", around)
+
+
+def simpletuner_schedule(value: Any, _: str, around: Around) -> Noted:
+    """SimpleTuner's cosine does not warm up: it takes the number of warm-up steps for the length of one fall."""
+    warm, length = whole(around.said("lr_warmup_steps") or 0), _length(around) or 0
+    kind = text(value)
+    if kind in ("constant", "constant_with_warmup"):
+        return _slow_start(warm, length)
+    if kind in ("cosine", "cosine_with_warmup"):
+        period = warm if warm > 0 else 1000
+        if length > period:
+            raise NotHere(
+                f"SimpleTuner's cosine starts anew every {period} steps (its lr_warmup_steps is a period); here it falls once"
+            )
+        rest = ""
+        if not length:
+            rest = f" A run that is longer than {period} steps would start anew there."
+        elif length < period:
+            rest = f" It would stop at step {length} of {period}, before its end."
+        return Noted({"kind": "cosine", "warmup_steps": 0},
+                     f"SimpleTuner's cosine never warms up: lr_warmup_steps {warm} is the length of its fall, to lr_end 4e-7. "
+                     f"Here it falls from the first step to 0 at the last.{rest}")  # fmt: skip
+    raise NotHere(f"the schedule {shown(value)} is not known here: constant and cosine are")
+
+
+def _slow_start(warm: int, length: int) -> Noted:
+    if 0 < length <= warm:
+        return Noted({"kind": "constant", "warmup_steps": length // 20},
+                     f"A warm-up of {warm} steps would not be over after {length}; here it is a twentieth of them.")  # fmt: skip
+    return Noted({"kind": "constant", "warmup_steps": warm})
+
+
+def simpletuner_schedule_of(value: Any, _: str, around: Around) -> Noted:
+    """The same, seen from the warm-up."""
+    whole(value)
+    return simpletuner_schedule(around.said("lr_scheduler"), "", around)
