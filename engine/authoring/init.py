@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -11,16 +12,28 @@ from engine.authoring.browse import BuiltinKind, builtins, find
 from engine.clips.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from engine.language.files import BUILTIN
 from engine.language.nodes import Plain
+from engine.language.suggest import did_you_mean
 from engine.language.versions import API_VERSION
-from engine.language.write import one_line
+from engine.language.write import in_recipe, one_line
 from engine.shipped import schema_file
 
+QUESTIONS = {
+    "model": "Which Wan is trained?",
+    "data": "In which folder are the clips? Videos and images, also those in folders below it.",
+    "captions": "Where are the words about each clip?",
+    "hardware": "On which machine will it run? It changes how it is trained, never what is learnt.",
+    "prompt": "What shall the sample videos show, made before and after training? One or two sentences.",
+    "title": "What is the recipe called? One line, for people.",
+}
 CAPTIONS = {
     "beside": "a text file beside each clip, cat.mp4 and cat.txt",
     "filename": "the file name",
     "one:TEXT": "the same words for every clip",
 }
 DEFAULT_MODEL = "wan2.1-t2v-1.3b"
+_HUB = (
+    "for a dataset of the Hub, begin with any folder and write `data.source` anew: `recipe doc data.source`"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +64,17 @@ class Folder:
 
     @property
     def captions(self) -> str:
-        """Where the words about its clips seem to be."""
-        return "beside" if 2 * self.captioned >= sum(self.clips.values()) else "filename"
+        """Where the words about its clips seem to be: whoever wrote one text beside a clip meant to write all."""
+        return "beside" if self.captioned or not self.clips else "filename"
 
     def __str__(self) -> str:
         if not self.clips:
             return "no clips yet"
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in self.clips.most_common())
-        return f"{sum(self.clips.values())} clips ({kinds}), {self.captioned} of them with a text file beside"
+        total = sum(self.clips.values())
+        said = f"{_many(total)} ({kinds}), {self.captioned} of them with a text file beside"
+        more = f"; `recipe plan` names the {_many(total - self.captioned)} without"
+        return said + (more if 0 < self.captioned < total else "")
 
 
 def models() -> dict[str, str]:
@@ -90,11 +106,11 @@ def recipe_text(answers: Answers, file: Path) -> str:
         f"title: {one_line(answers.title)}\n"
         "\n"
         "data:\n"
-        f"  source: {one_line({'kind': 'folder', 'path': path})}\n"
-        f"  captions: {one_line(_captions(answers.captions))}\n"
+        f"  source: {in_recipe({'kind': 'folder', 'path': path})}\n"
+        f"  captions: {in_recipe(_captions(answers.captions))}\n"
         "\n"
         "sample:\n"
-        f"  prompts: {one_line({_name(answers.prompt): answers.prompt})}\n"
+        f"  prompts: {in_recipe({_name(answers.prompt): answers.prompt})}\n"
     )
 
 
@@ -104,9 +120,54 @@ def command_line(answers: Answers, file: Path) -> str:
     return shlex.join(["recipe", "init", str(file), *(part for pair in said for part in pair), "--yes"])
 
 
-def captions_are_known(said: str) -> bool:
-    """Whether captions are said in one of the ways of ``CAPTIONS``."""
-    return said in ("beside", "filename") or (said.startswith("one:") and len(said) > len("one:"))
+def no_folder(said: str) -> str:
+    """Say why an answer is no folder of clips; nothing where it is one."""
+    if not said.strip():
+        return "say the folder that the clips are in"
+    if "://" in said:
+        return f"{said} is an address, and only folders are taken here; {_HUB}"
+    try:
+        path = Path(said).expanduser()
+        if path.is_dir():
+            return ""
+        there = path.exists()
+    except (RuntimeError, OSError, ValueError) as error:  # no such user; no such name
+        return f"{said} is not a folder: {getattr(error, 'strerror', None) or str(error).rstrip('.')}"
+    if there:
+        return f"{path.absolute()} is not a folder"
+    missing = f"there is no folder {path.absolute()}"
+    return f"{missing}; {_HUB}" if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", said) else missing
+
+
+def no_captions(said: str) -> str:
+    """Say why an answer is none of the ways of ``CAPTIONS``; nothing where it is."""
+    if said in ("beside", "filename"):
+        return ""
+    if said == "one:TEXT":
+        return "write your words in place of TEXT, such as one:an old cartoon"
+    known = said.startswith("one:") and said.removeprefix("one:").strip()
+    return "" if known else f"{said!r} is none of {', '.join(CAPTIONS)}"
+
+
+def no_choice(said: str, known: Mapping[str, str]) -> str:
+    """Say why an answer is none of the names that there are; nothing where it is one."""
+    near = did_you_mean(said, known)
+    return "" if said in known else f"{said!r} is none of {', '.join(known)}{f'; {near}' if near else ''}"
+
+
+def no_text(said: str) -> str:
+    """Say why an answer is no text; nothing where it is one."""
+    if not said.strip():
+        return "it is empty; write a few words"
+    return (
+        ""
+        if said.isascii() or said.encode(errors="replace").decode() == said
+        else "it has bytes that are no letters in UTF-8"
+    )
+
+
+def _many(count: int) -> str:
+    return f"{count} clip{'s' if count != 1 else ''}"
 
 
 def _captions(said: str) -> Plain:

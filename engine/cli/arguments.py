@@ -19,7 +19,11 @@ def named(said: str) -> Builtin:
 
 
 def unused(file: Path) -> Path:
-    """Return a new file; one that is there is never written over."""
+    """Return a new file; one that is there is never written over, and no folder is made for it."""
     if file.exists() or file.is_symlink():
         raise typer.BadParameter(f"{file} is there already, and nothing is written over", param_hint="out")
+    if not file.parent.is_dir():
+        raise typer.BadParameter(
+            f"there is no folder {file.parent} for {file.name}: make it first", param_hint="out"
+        )
     return file

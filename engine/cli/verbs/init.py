@@ -12,19 +12,23 @@ from engine.authoring.edits import begin
 from engine.authoring.init import (
     CAPTIONS,
     DEFAULT_MODEL,
+    QUESTIONS,
     Answers,
     Folder,
-    captions_are_known,
     command_line,
     machine_for,
     machines,
     models,
+    no_captions,
+    no_choice,
+    no_folder,
+    no_text,
     recipe_text,
 )
 from engine.cli.arguments import unused
 from engine.cli.findings import print_findings
+from engine.language.diagnostics import Diagnostic, RecipeError
 from engine.language.files import shown
-from engine.language.suggest import did_you_mean
 
 
 def command(
@@ -51,22 +55,35 @@ def command(
     _missing({"--data": data, "--prompt": prompt}, ask=ask)
     asking = _Asking(ask, guess=yes or not ask)
     model = asking.choice("model", model, models(), DEFAULT_MODEL)
-    data = asking.folder(data)
+    data = asking.answer("data", data, None, no_folder)
     inside = Folder.of(Path(data).expanduser())
     typer.echo(f"{data}: {inside}", err=True)
     answers = Answers(
         model=model,
         data=data,
-        captions=asking.answer("captions", captions, inside.captions, CAPTIONS, captions_are_known),
+        captions=asking.answer("captions", captions, inside.captions, no_captions, CAPTIONS),
         hardware=asking.choice("hardware", hardware, machines(), machine_for(model)),
         prompt=asking.answer("prompt", prompt, None),
-        title=asking.answer("title", title, Path(data).expanduser().resolve().name),
+        title=asking.answer("title", title, Path(data).expanduser().resolve().name or data),
     )
-    begin(out, recipe_text(answers, out))
-    print_findings(pipeline.validate(out))
+    print_findings(_begun(out, recipe_text(answers, out)))
     typer.echo(
         f"{shown(out)} is written, and valid. The same again:\n  {command_line(answers, out)}\nNext: recipe plan {shown(out)}"
     )
+
+
+def _begun(out: Path, text: str) -> tuple[Diagnostic, ...]:
+    """Write the recipe if it is valid; nothing is left of one that is not. Returns its warnings.
+
+    Raises:
+        RecipeError: an answer makes it wrong, such as a token in a prompt.
+    """
+    try:
+        begin(out, text)
+        return pipeline.validate(out)
+    except RecipeError:
+        out.unlink()  # it is ours, and was not there before
+        raise
 
 
 def _missing(needed: Mapping[str, str | None], *, ask: bool) -> None:
@@ -89,31 +106,39 @@ class _Asking:
         name: str,
         said: str | None,
         likely: str | None,
+        trouble: Callable[[str], str] = no_text,
         known: Mapping[str, str] | None = None,
-        good: Callable[[str], bool] = lambda text: bool(text.strip()),
     ) -> str:
-        """Return an answer that is good; one that an option gives and that is not is a mistake of the command line."""
+        """Return an answer that will do; one that an option gives and that will not is a mistake of the command line.
+
+        Args:
+            name: of the option, and of the question.
+            said: what the option says.
+            likely: what to guess, and to offer.
+            trouble: says why an answer will not do; nothing where it will.
+            known: answers to choose from, with what they are.
+        """
         if said is None and self.guess and likely is not None:
             return likely
-        if said is None:
-            for one, about in (known or {}).items():
-                typer.echo(f"  {one:<18} {about}", err=True)
+        if said is not None:
+            if wrong := trouble(said) or no_text(said):
+                raise typer.BadParameter(wrong, param_hint=f"--{name}")
+            return said
+        names = list(known or ())
+        typer.echo(f"\n{QUESTIONS[name]}", err=True)
+        for number, one in enumerate(names, start=1):
+            typer.echo(f"  {number}  {one:<18} {(known or {})[one]}", err=True)
         while True:
-            text = (
-                said if said is not None else str(typer.prompt(name.capitalize(), default=likely, err=True))
+            text = str(
+                typer.prompt(
+                    f"{name.capitalize()}{' (number or name)' if names else ''}", default=likely, err=True
+                )
             )
-            if good(text):
+            text = names[int(text) - 1] if text in map(str, range(1, len(names) + 1)) else text
+            if not (wrong := trouble(text) or no_text(text)):
                 return text
-            wrong = f"{text!r} is none of {', '.join(known)}" if known else f"{text!r} does not do"
-            near = did_you_mean(text, known or ())
-            if said is not None:
-                raise typer.BadParameter(f"{wrong}; {near}".rstrip("; "), param_hint=f"--{name}")
-            typer.echo(f"{wrong}; {near}".rstrip("; "), err=True)
+            typer.echo(wrong, err=True)
 
     def choice(self, name: str, said: str | None, known: Mapping[str, str], likely: str) -> str:
         """Return one of the names that there are."""
-        return self.answer(name, said, likely, known, lambda text: text in known)
-
-    def folder(self, said: str | None) -> str:
-        """Return a folder that is there."""
-        return self.answer("data", said, None, None, lambda text: Path(text).expanduser().is_dir())
+        return self.answer(name, said, likely, lambda text: no_choice(text, known), known)

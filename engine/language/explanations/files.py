@@ -30,6 +30,6 @@ FILES = {
     ),
     "RCP3203": Explanation(
         "There is a file of that name already, and nothing here overwrites a file of yours.",
-        "Name another with `--out`, or move the old one.",
+        "Name another with `-o`, or move the old one.",
     ),
 }  # fmt: skip
