@@ -15,6 +15,7 @@ _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?")
 _NAME = re.compile(r"[A-Za-z0-9_.~+][A-Za-z0-9_.~+-]*")  # of a folder on the way to a repository
 _FOLDER = re.compile(r"[\w.~+][\w.~+-]*")  # the same on this machine, in any script
 _REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]{0,199}")
+_CUT_SHORT = re.compile(r"(?=.*[0-9])[0-9a-f]{7,39}")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -99,6 +100,11 @@ class Blob:
 def is_commit(text: str) -> bool:
     """Whether a text is a commit in full."""
     return _COMMIT.fullmatch(text) is not None
+
+
+def is_cut_short(text: str) -> bool:
+    """Whether a text looks like the first digits of a commit, as git shows them."""
+    return _CUT_SHORT.fullmatch(text) is not None
 
 
 def is_address(text: str) -> bool:

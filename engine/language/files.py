@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
-from engine.language.address import Address, Blob, Refused, is_address, parse_address
+from engine.language.address import Address, Blob, Refused, is_address, is_cut_short, parse_address
 from engine.language.builtin import builtin_file
 from engine.language.diagnostics import Diagnostic
 from engine.language.nodes import Node, Scalar, Source, Span, leaves
@@ -102,8 +102,13 @@ class Files:
                           "ask its author for the digits of a commit")  # fmt: skip
         commit = self.access.pin(address) if self.access.pin else self._locked(address)
         if commit is None:
+            cut = (
+                "a commit is written with all its 40 digits; if it is a branch or a tag, "
+                if is_cut_short(address.ref)
+                else ""
+            )
             raise Refused("RCP5006", f"`{address.ref}` of {address.remote} can move, and no lock holds it",
-                          f"run `recipe lock {self.recipe.name}` to write down which commit is meant")  # fmt: skip
+                          f"{cut}run `recipe lock {self.recipe.name}` to write down which commit is meant")  # fmt: skip
         return self._take(address, commit, below)
 
     def _locked(self, address: Address) -> str | None:

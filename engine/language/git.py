@@ -9,17 +9,19 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
 
-from engine.language.address import Address, Refused, is_commit
+from engine.language.address import Address, Refused, is_commit, is_cut_short
+from engine.language.suggest import did_you_mean, nearest
 
 MAX_FILE = 1 << 20  # bytes of a layer
 MAX_TREE = 8 << 20  # bytes of a folder's list
 PATIENCE = 120  # seconds for one exchange with a remote
+MOST_REFS = 20_000  # that are looked through for a near name
 LOG_LINES, LOG_DEPTH = 20, 200
 
 # what a repository could say in a configuration, said by us
@@ -117,7 +119,12 @@ class Repository:
                 name: (mode, oid) for name, mode, oid in _entries(self._object("tree", oid, MAX_TREE), commit)
             }
             if part.encode() not in inside:
-                raise Refused("RCP2201", f"{self.remote} has no file `{file}` at {commit[:12]}")
+                names = (_printable(name.decode(errors="replace")) for name in inside)
+                raise Refused(
+                    "RCP2201",
+                    f"{self.remote} has no file `{file}` at {commit[:12]}",
+                    _near(file, part, names),
+                )
             mode, oid = inside[part.encode()]
         if mode not in (b"100644", b"100755"):
             raise _odd(mode, file, self.remote)
@@ -174,8 +181,29 @@ def commit_of(remote: str, ref: str) -> str:
     found = {name: oid for oid, _, name in (line.partition("\t") for line in said.splitlines())}
     commit = next((found[name] for name in names if name in found), "")
     if not is_commit(commit):
-        raise Refused("RCP5104", f"{remote} has no branch and no tag `{ref}`")
+        raise Refused("RCP5104", f"{remote} has no branch and no tag `{ref}`", _instead(remote, ref))
     return commit
+
+
+def _instead(remote: str, ref: str) -> str:
+    """Say what was meant by a branch or tag that a remote does not have: a near name, or the whole of a commit."""
+    said = _ask(Path(os.devnull), remote, "ls-remote", "--quiet", "--heads", "--tags", "origin")
+    known = [line.partition("\t")[::2] for line in said.splitlines()[:MOST_REFS]]
+    if is_cut_short(ref):
+        whole = next((oid for oid, _ in known if oid.startswith(ref) and is_commit(oid)), "")
+        return f"a commit is written with all its 40 digits{f': {whole}' if whole else ''}"
+    names = {
+        _printable(name).removeprefix("refs/heads/").removeprefix("refs/tags/").removesuffix("^{}")
+        for _, name in known
+    }
+    return did_you_mean(ref, sorted(names))
+
+
+def _near(file: str, part: str, names: Iterable[str]) -> str:
+    """Say which file was meant by one that is not there, if a folder on its way has a name that is near."""
+    near = nearest(part, names)
+    before = file.split("/")[: file.split("/").index(part)]
+    return f"did you mean `{'/'.join([*before, near])}`?" if near else ""
 
 
 def _ask(folder: Path, remote: str, *arguments: str) -> str:

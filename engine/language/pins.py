@@ -17,7 +17,9 @@ VERSION, REVISION = (
     1,
     0,
 )  # of the lock's form: a newer version is refused, a newer revision is read all the same
+MARK = "by `recipe lock`: do not edit it"  # which tells a lock from a file that only has its name
 MARKERS = ("<<<<<<< ", "=======", ">>>>>>> ")
+NOT_OURS = "`recipe lock` did not write it, and leaves it alone: call it something else, or take it away if it was to be the lock"
 
 Pins = Mapping[tuple[str, str], str]  # remote and reference → commit
 
@@ -55,6 +57,11 @@ def lock_file(recipe: Path) -> Path:
     return recipe.with_name(f"{recipe.stem}.lock.yaml")
 
 
+def written_by_lock(file: Path) -> bool:
+    """Whether a file was written by ``recipe lock``, and so may be written anew."""
+    return MARK in file.read_text("utf-8", errors="replace")
+
+
 def read_lock(recipe: Path) -> Lock | None:
     """Return the lock of a recipe; None where there is none.
 
@@ -65,24 +72,32 @@ def read_lock(recipe: Path) -> Lock | None:
     if not file.is_file():  # which also keeps away from pipes and devices
         return None
     node, findings = read_file(file, file.name)
-    again = f"it is derived: run `recipe lock {recipe.name}`"
     if findings or not isinstance(node, Words):
         span = findings[0].span if findings else _start(file)
         torn = span.source.text.startswith(MARKERS) or any(
             f"\n{mark}" in span.source.text for mark in MARKERS
         )
         what = "has the marks of a merge conflict" if torn else "cannot be read"
-        raise RecipeError([Diagnostic("RCP5102", f"{file.name} {what}", span, help=again)])
+        raise RecipeError([Diagnostic("RCP5102", f"{file.name} {what}", span, help=_way_out(file, recipe))])
     facts = plain(node)
     assert isinstance(facts, dict), "a mapping"
     version = facts.get("version")
     span = entry.value.span if (entry := node.get("version")) else node.span
     if not isinstance(version, int) or isinstance(version, bool):
-        raise RecipeError([Diagnostic("RCP5102", f"{file.name} says no version", span, "version", again)])
+        raise RecipeError(
+            [Diagnostic("RCP5102", f"{file.name} says no version", span, "version", _way_out(file, recipe))]
+        )
     if version > VERSION:
         message = f"{file.name} has version {version}; this program reads up to {VERSION}"
         raise RecipeError([Diagnostic("RCP5103", message, span, "version", "upgrade the program")])
     return Lock(node, facts)
+
+
+def _way_out(file: Path, recipe: Path) -> str:
+    try:
+        return f"it is derived: run `recipe lock {recipe.name}`" if written_by_lock(file) else NOT_OURS
+    except OSError:
+        return "make it readable"
 
 
 def _start(file: Path) -> Span:

@@ -21,7 +21,16 @@ from engine.language.git import Repository, commit_of
 from engine.language.layers import Layer, load_layers
 from engine.language.nodes import Mapping as Node
 from engine.language.nodes import Plain, Source, Span, leaves, plain
-from engine.language.pins import REVISION, VERSION, Pins, lock_file, read_lock
+from engine.language.pins import (
+    MARK,
+    NOT_OURS,
+    REVISION,
+    VERSION,
+    Pins,
+    lock_file,
+    read_lock,
+    written_by_lock,
+)
 from engine.language.resolve import Resolved, resolve
 from engine.seam import digest_of
 from engine.words.classes import CacheClass
@@ -30,7 +39,6 @@ from engine.words.table import SECTIONS, word_at
 Facts = dict[str, Any]
 
 _FREE = (CacheClass.RUNTIME, CacheClass.LOCATION, CacheClass.LABEL)
-_MARK = "by `recipe lock`: do not edit it"  # which tells a lock from a file that only has its name
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,16 +184,16 @@ def written(facts: Facts, about: str) -> str:
 
 def about_lock(recipe: Path) -> str:
     """Return what the first line of a lock says."""
-    return f"from {recipe.name} {_MARK}, share it with the recipe. After a conflict, run that again."
+    return f"from {recipe.name} {MARK}, share it with the recipe. After a conflict, run that again."
 
 
 def _pins_before(recipe: Path) -> Pins:
     """Return what the lock held; nothing where it is torn, because it is derived; a stranger's file is left alone."""
     file = lock_file(recipe)
-    if file.is_file() and _MARK not in file.read_text("utf-8", errors="replace"):
+    if file.is_file() and not written_by_lock(file):
         span = Span(Source(file.name, "", file.parent), 1, 1, 2)
-        raise RecipeError([Diagnostic("RCP5102", f"{file.name} was not written by `recipe lock` and is left alone", span,
-                                      help="call it something else")])  # fmt: skip
+        message = f"{file.name} was not written by `recipe lock` and is left alone"
+        raise RecipeError([Diagnostic("RCP5102", message, span, help=NOT_OURS)])
     try:
         held = read_lock(recipe)
     except RecipeError as error:

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from sharing.conftest import BODY, HEADER, LAYER, Remote, offline, online, program, refused, write
 
+from engine.language.address import Refused
 from engine.language.files import Access
+from engine.language.git import commit_of
 from engine.language.resolve import resolve
 
 
@@ -94,6 +96,46 @@ def test_a_file_that_a_commit_does_not_have_is_a_layer_that_is_not_there(remote:
     commit = remote.commit({"a.yaml": flavour(3)})
     found = refused(write(here, f"{remote.url}@{commit}#b.yaml"), online(here))
     assert (found.code, f"no file `b.yaml` at {commit[:12]}" in found.message) == ("RCP2201", True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "near"),
+    [("flavours/inkk.yaml", "flavours/ink.yaml"), ("flavour/ink.yaml", "flavours"), ("flavours/clay.yaml", ""), ("x/y/z", "")],
+)  # fmt: skip
+def test_a_file_that_is_not_there_is_told_a_near_one(
+    remote: Remote, here: Path, asked: str, near: str
+) -> None:
+    commit = remote.commit({"flavours/ink.yaml": flavour(3), "flavours/oil.yaml": flavour(3)})
+    found = refused(write(here, f"{remote.url}@{commit}#{asked}"), online(here))
+    assert (found.code, found.help) == ("RCP2201", f"did you mean `{near}`?" if near else "")
+
+
+@pytest.mark.parametrize(("asked", "near"), [("mian", "main"), ("v1.O", "v1.0"), ("winter", "")])
+def test_a_branch_or_tag_that_is_not_there_is_told_a_near_one(remote: Remote, asked: str, near: str) -> None:
+    remote.commit({"a.yaml": flavour(3)})
+    remote.git("tag", "-a", "v1.0", "-m", "first")
+    with pytest.raises(Refused) as caught:
+        commit_of(f"file://{remote.folder}", asked)
+    assert (caught.value.code, caught.value.help) == ("RCP5104", f"did you mean `{near}`?" if near else "")
+
+
+def test_a_commit_that_is_cut_short_is_told_its_other_digits(remote: Remote, here: Path) -> None:
+    first = remote.commit({"a.yaml": flavour(3)})
+    last = remote.commit({"a.yaml": flavour(4)})
+    for commit, more in ((last, f": {last}"), (first, "")):  # a remote tells only where its branches are
+        # the digits of a commit are chance: without one of 0 to 9 among them they could be a word
+        short = next(commit[:n] for n in range(7, 40) if any(sign.isdigit() for sign in commit[:n]))
+        with pytest.raises(Refused) as caught:
+            commit_of(f"file://{remote.folder}", short)
+        assert caught.value.help == f"a commit is written with all its 40 digits{more}"
+        found = refused(write(here, f"{remote.url}@{short}#a.yaml"), offline(here))
+        assert (found.code, "all its 40 digits" in found.help) == ("RCP5006", True)
+
+
+def test_a_branch_whose_name_could_be_digits_of_a_commit_is_a_branch(remote: Remote) -> None:
+    commit = remote.commit({"a.yaml": flavour(3)})
+    remote.git("branch", "deadbeef1")
+    assert commit_of(f"file://{remote.folder}", "deadbeef1") == commit
 
 
 @pytest.mark.parametrize("kind", ["commit", "tree", "blob"])

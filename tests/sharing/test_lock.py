@@ -246,6 +246,32 @@ def test_a_file_of_that_name_that_is_no_lock_is_left_alone(here: Path) -> None:
     assert lock_file(recipe).read_text() == "mine: 1\n"
 
 
+@pytest.mark.parametrize("text", ["mine: [\n", "- mine\n", "mine: 1\n", ""])
+def test_whoever_meets_a_file_of_that_name_says_the_same_way_out(
+    remote: Remote, here: Path, text: str
+) -> None:
+    remote.commit({"a.yaml": flavour(3)})
+    write(here, f"{remote.url}@main#a.yaml")
+    (here / "x.lock.yaml").write_text(text)
+    for said in (["validate", "x.yaml"], ["lock", "x.yaml"], ["lock", "x.yaml", "--check"]):
+        done = program(*said, cwd=here, **ALLOWED)
+        assert (done.returncode, "RCP5102" in done.stderr) == (6, True), said
+        assert "call it something else, or take it away" in done.stderr
+        assert "run `recipe lock" not in done.stderr
+    assert (here / "x.lock.yaml").read_text() == text
+
+
+@pytest.mark.parametrize("text", ["<<<<<<< ours\n", "mine: [\n"])
+def test_a_torn_lock_is_written_anew_as_it_is_said(remote: Remote, here: Path, text: str) -> None:
+    remote.commit({"a.yaml": flavour(3)})
+    recipe = write(here, f"{remote.url}@main#a.yaml")
+    lock(recipe, online(here))
+    lock_file(recipe).write_text(lock_file(recipe).read_text() + text)
+    assert "run `recipe lock x.yaml`" in program("validate", "x.yaml", cwd=here, **ALLOWED).stderr
+    assert program("lock", "x.yaml", cwd=here, **ALLOWED).returncode == 0
+    assert program("validate", "x.yaml", cwd=here, **ALLOWED).returncode == 0
+
+
 def test_a_link_in_place_of_a_lock_is_not_written_through(here: Path) -> None:
     recipe = write(here, MICRO)
     lock(recipe, online(here))
