@@ -16,6 +16,10 @@ from engine.language.nodes import Node, Source, Span
 from engine.language.read import read_file, read_text
 
 
+class Spoilt(Exception):
+    """A change would make a text say something else, or lose a comment of it; nothing of that may be written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Edit:
     """Put ``text`` where the characters from ``start`` to ``end`` stand; equal offsets insert."""
@@ -52,13 +56,15 @@ def readable(path: Path) -> tuple[Source, Node]:
 
 
 def reread(source: Source, text: str) -> Node:
-    """Read what a file would become; that it cannot be read would be a mistake of the program."""
+    """Read what a file would become.
+
+    Raises:
+        Spoilt: it could not be read any more.
+    """
     node, findings = read_text(Source(source.name, text, source.folder))
     if node is None or any(found.severity == "error" for found in findings):
         said = "; ".join(found.message for found in findings)
-        raise RuntimeError(
-            f"{source.name}: the changed text cannot be read: {said}. The file was left alone."
-        )
+        raise Spoilt(f"it could not be read any more: {said}")
     return node
 
 

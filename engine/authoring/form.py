@@ -6,23 +6,46 @@ file says is read again afterwards and compared.
 """
 
 import json
+from collections import Counter
 
 import yaml
 
-from engine.authoring.edits import Edit, edited, reread
+from engine.authoring.edits import Edit, Spoilt, edited, reread
 from engine.authoring.layout import laid_out
 from engine.authoring.order import ordered
-from engine.authoring.tokens import end, start, texts, tokens
-from engine.language.nodes import Node, Source, plain
+from engine.authoring.tokens import comments, end, start, texts, tokens
+from engine.language.diagnostics import Diagnostic, RecipeError
+from engine.language.nodes import Node, Source, Span, plain
 
 
 def formed(source: Source) -> str:
-    """Return the text in form. It says the same, and forming it again changes nothing."""
-    before = reread(source, source.text)
-    text = ordered(laid_out(ended(source, before)))
-    if not same(before, reread(source, text)):
-        raise RuntimeError(f"{source.name}: forming it would change what it says. The file was left alone.")
+    """Return the text in form. It says the same, and forming it again changes nothing.
+
+    Raises:
+        RecipeError: it would not; that is our mistake, and no reason to stop before the next file.
+    """
+    try:
+        before = reread(source, source.text)
+        text = ordered(laid_out(ended(source, before)))
+        unspoilt(source, before, text)
+    except Spoilt as why:
+        message = f"cannot be brought into form: {why}"
+        raise RecipeError([Diagnostic("RCP1009", message, Span(source, 1, 1, 2), help="the file is as it was; please report "
+                           "what it says")]) from None  # fmt: skip
     return text
+
+
+def unspoilt(source: Source, wanted: Node, text: str) -> None:
+    """Compare what a file would become with what it shall say, and its comments with those that it has.
+
+    Raises:
+        Spoilt: they differ.
+    """
+    if not same(wanted, reread(source, text)):
+        raise Spoilt("it would say something else")
+    lost = Counter(comments(source.text)) - Counter(comments(text))
+    if lost:
+        raise Spoilt(f"the comment `# {next(iter(lost))}` would be lost")
 
 
 def same(one: Node, other: Node) -> bool:
@@ -35,6 +58,9 @@ def ended(source: Source, node: Node) -> str:
     text = source.text
     if text.endswith("\n") or same(node, reread(source, f"{text}\n")):
         return text
+    above, _, last_line = text.rpartition("\n")
+    if not last_line.strip(" "):  # one more line end would be part of the text
+        return f"{above}\n"
     last: yaml.ScalarToken = max(texts(tokens(text)), key=end)
     head = text[start(last) :].partition("\n")[0]
     said = head.partition("#")[0].rstrip()

@@ -11,6 +11,7 @@ from engine.authoring.tokens import (
     BLOCK_TEXTS,
     FLOW_ENDS,
     FLOW_STARTS,
+    MARKS,
     Inside,
     Line,
     Long,
@@ -97,21 +98,24 @@ def _indents(text: str, found: list[Token], inside: Inside) -> Iterator[Edit]:
     """Move the beginning of every line that is not blank."""
     every = list(entries(found))
     firsts = {entry.start for entry in every}
+    marks = {start(token) for token in found if isinstance(token, MARKS)}
+    over = next((start(token) for token in found if isinstance(token, yaml.DocumentEndToken)), len(text))
     at = 0  # the entries before this one begin above the line
     for line, follows in _with_tokens(text, found):
         while at < len(every) and every[at].start < line.start:
             at += 1
-        above = every[at - 1] if at else None
+        above = every[at - 1] if at and line.start < over else None
         below = every[at] if at < len(every) else None
-        first = line.start + line.indent
-        if line.blank and inside.style(line.start) not in BLOCK_TEXTS:
+        in_block = inside.style(line.start) in BLOCK_TEXTS
+        first = line.start + (line.spaces if in_block else line.indent)
+        if line.start in marks or (line.blank and not in_block):
             continue
         if first in firsts and below is not None:
             new = below.blocks[-1].new
         elif line.comment and inside.style(line.start) is None and _between(follows):
             new = _of_comment(line, above, below)
         else:
-            new = _goes_on(line, above, inside.at(line.start), follows)
+            new = _goes_on(first - line.start, above, inside.at(line.start))
         yield Edit(line.start, first, " " * new)
 
 
@@ -141,16 +145,15 @@ def _of_comment(line: Line, above: Entry | None, below: Entry | None) -> int:
     return max((block.new for block in blocks if block.old + block.bare <= line.indent), default=0)
 
 
-def _goes_on(line: Line, above: Entry | None, around: Long | None, follows: tuple[Token, bool]) -> int:
+def _goes_on(indent: int, above: Entry | None, around: Long | None) -> int:
     """A line that goes on with a value moves with the key or dash that the value belongs to."""
-    mark = isinstance(follows[0], yaml.DocumentStartToken | yaml.DocumentEndToken | yaml.DirectiveToken)
-    if above is None or (around is None and mark):
-        return line.indent
+    if above is None:
+        return indent
     least = above.blocks[-1].new + STEP
     if around is None or around.style not in BLOCK_TEXTS:
-        return max(line.indent + above.shift, least)
+        return max(indent + above.shift, least)
     shift = above.shift if around.margin is None else least - around.margin
-    return max(line.indent + shift, 0)
+    return max(indent + shift, 0)
 
 
 def _gaps(text: str, found: list[Token]) -> Iterator[Edit]:

@@ -117,7 +117,7 @@ def _tail(every: list[_Said], last: int) -> int:
     """Return where the end of the file begins."""
     begin = len(every)
     while begin - 1 > last and (
-        every[begin - 1].blank or every[begin - 1].comment or every[begin - 1].line.text == "..."
+        every[begin - 1].blank or every[begin - 1].comment or every[begin - 1].line.text.startswith("...")
     ):
         begin -= 1
     return _behind_comments(every, begin, len(every)) if begin < len(every) else begin

@@ -10,6 +10,7 @@ Token = yaml.Token
 BLOCK_TEXTS = ("|", ">", "|+", ">+")
 FLOW_STARTS = (yaml.FlowMappingStartToken, yaml.FlowSequenceStartToken)
 FLOW_ENDS = (yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
+MARKS = (yaml.DocumentStartToken, yaml.DocumentEndToken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ class Line:
     def indent(self) -> int:
         """How many characters stand before the first that is not a space."""
         return len(self.text) - len(self.text.lstrip(" \t"))
+
+    @property
+    def spaces(self) -> int:
+        """How many spaces it begins with: a tab behind them is part of a block text."""
+        return len(self.text) - len(self.text.lstrip(" "))
 
     @property
     def comment(self) -> bool:
@@ -67,6 +73,23 @@ def end(token: Token) -> int:
 def texts(found: list[Token]) -> Iterator[yaml.ScalarToken]:
     """Yield the values and keys that hold text."""
     return (token for token in found if isinstance(token, yaml.ScalarToken))
+
+
+def comments(text: str) -> list[str]:
+    """Return every comment without its ``#``, from top to bottom."""
+    found, at = list[str](), 0
+    for token in tokens(text):
+        found += between(text[at : start(token)])
+        if isinstance(token, yaml.ScalarToken) and token.style in ("|", ">"):
+            found += between(text[start(token) : end(token)].partition("\n")[0])
+        at = max(at, end(token))
+    return [*found, *between(text[at:])]
+
+
+def between(gap: str) -> list[str]:
+    """Return the comments in a text that holds no value."""
+    said = (line.partition("#") for line in gap.split("\n"))
+    return [comment.strip() for _, mark, comment in said if mark]
 
 
 @dataclass(frozen=True, slots=True)

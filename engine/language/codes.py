@@ -35,6 +35,7 @@ CODES: dict[str, Code] = {
         "A character that misleads: another line end, another space, text that is turned around."
     ),
     "RCP1008": Code("A spelling of true, false or null that other programs take for a text."),
+    "RCP1009": Code("A file that cannot be brought into form without changing what it says."),
     "RCP2001": Code("A word that the vocabulary does not have."),
     "RCP2002": Code("A value of the wrong kind or out of range."),
     "RCP2003": Code("A word that a complete recipe needs is missing."),

@@ -50,7 +50,19 @@ def documents(draw: st.DrawFn) -> str:
     for key in keys:
         parts += [key + draw(maybe).replace("\t", "") + ":" + text for text in draw(values(0))]
         parts += draw(lines_between)
-    return "\n".join(parts) + draw(st.sampled_from(["\n", "\n", "", "\n\n", "\n  \n"]))
+    ends = [
+        "\n",
+        "\n",
+        "",
+        "\n\n",
+        "\n  \n",
+        "\n...",
+        "\n...\n",
+        "\n\n... # c1\n# c2\n",
+        "\n# c1\n...\n\n  # c2\n",
+    ]
+    head = draw(st.sampled_from(["", "", "", "---\n", "---   # c1\n", "# c2\n\n---\n", "--- \n\n# c2\n"]))
+    return head + "\n".join(parts) + draw(st.sampled_from(ends))
 
 
 @st.composite
@@ -82,10 +94,27 @@ def scalars(draw: st.DrawFn, indent: int) -> str:
     head = draw(st.sampled_from(["|", ">", "|-", ">-", "|+", ">+"]))
     body = draw(
         st.lists(
-            st.sampled_from(["text", "  more", "", "# no comment", "trailing  ", "key: 1", "- x"]), max_size=4
+            st.sampled_from(
+                [
+                    "text",
+                    "  more",
+                    "",
+                    "# no comment",
+                    "trailing  ",
+                    "key: 1",
+                    "- x",
+                    "\ttab",
+                    "\t# no comment",
+                    "\t",
+                    "...",
+                    "---",
+                ]
+            ),
+            max_size=4,
         )
     )
-    own = [deeper + line if line else line for line in ["first", *body]]
+    first = draw(st.sampled_from(["first", "first", "\tfirst", "# first", "..."]))
+    own = [deeper + line if line else line for line in [first, *body]]
     return f" {head}{comment}\n" + "\n".join(own)
 
 

@@ -7,7 +7,10 @@ import pytest
 from authoring.messy import documents
 from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from engine.authoring import form as form_module
+from engine.authoring.edits import readable
 from engine.authoring.form import formed, same
 from engine.language.builtin import builtin_file, builtin_names
 from engine.language.nodes import Source
@@ -28,16 +31,28 @@ def form(text: str) -> str:
 @given(documents())
 def test_any_file_keeps_what_it_says_and_its_comments_and_is_in_form_at_once(text: str) -> None:
     before, findings = read_text(source(text))
-    if findings or before is None:
+    if before is None or any(found.severity == "error" for found in findings):
         return
     made = form(text)
     after, _ = read_text(source(made))
     assert after is not None
     assert same(before, after)
     assert form(made) == made
-    assert sorted(re.findall(r"c1|c2|deep|no space|beside|in it|of the section", text)) == sorted(
-        re.findall(r"c1|c2|deep|no space|beside|in it|of the section", made)
-    )
+    marks = r"c1|c2|deep|no space|beside|in it|of the section|no comment|tab"
+    assert sorted(re.findall(marks, text)) == sorted(re.findall(marks, made))
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(documents(), st.sampled_from(["\n", "\r\n", "\r"]), st.sampled_from([b"", b"\xef\xbb\xbf"]))
+def test_line_ends_and_the_mark_before_a_file_make_no_difference(
+    tmp_path_factory: pytest.TempPathFactory, text: str, ends: str, mark: bytes
+) -> None:
+    before, findings = read_text(source(text))
+    if before is None or any(found.severity == "error" for found in findings):
+        return
+    file = tmp_path_factory.getbasetemp() / "ends.yaml"
+    file.write_bytes(mark + text.replace("\n", ends).encode())
+    assert formed(readable(file)[0]) == form(text)
 
 
 TABLE = {
@@ -53,6 +68,7 @@ TABLE = {
     "no spaces at the end": ("a: 1  \n  \nb: 2\t\n", "a: 1\n\nb: 2\n"),
     "a line end at the end": ("a: 1", "a: 1\n"),
     "a text without a line end gets none": ("a: |\n  x", "a: |-\n  x\n"),
+    "spaces behind a text that keeps its line ends are no line": ("a: |+\n  x\n  ", "a: |+\n  x\n"),
     "spaces of a block text stay": ("a: |\n  x  \n    y\n", "a: |\n  x  \n    y\n"),
     "empty lines that a text keeps stay": ("title: |+\n  x\n\n\ntrain: {}\n", "title: |+\n  x\n\n\ntrain: {}\n"),
     "one blank line in a row": ("a: 1\n\n\n\nb: 2\n", "a: 1\n\nb: 2\n"),
@@ -81,6 +97,10 @@ TABLE = {
     "nothing stays nothing": ("", ""),
     "a file of comments stays one": ("# a\n\n\n# b", "# a\n\n# b\n"),
     "the mark of a document stays": ("---\nkind: x\napiVersion: y\n", "---\napiVersion: y\nkind: x\n"),
+    "the end of a document stays": ("train: {}\nkind:  x\n...", "kind: x\n\ntrain: {}\n...\n"),
+    "comments behind the end of a document stay": ("a:\n    b: 1\n... # c\n  # d\n", "a:\n  b: 1\n... # c\n# d\n"),
+    "a tab in a text is part of it": ("a: >\n    b\n    \t# no comment\n\n", "a: >\n  b\n  \t# no comment\n"),
+    "a line of a tab in a text is part of it": ("a: |\n    b\n    \t\nc:  1\n", "a: |\n  b\n  \t\nc: 1\n"),
 }  # fmt: skip
 
 
@@ -133,6 +153,35 @@ def test_what_is_not_yaml_of_recipes_is_left_alone_with_the_reason(recipe, tmp_p
     assert "x.yaml:" in done.err
     assert (tmp_path / "x.yaml").read_bytes() == text.encode()
     assert (tmp_path / "y.yaml").read_text() == "b: 1\n", "the others are formed all the same"
+
+
+@pytest.mark.parametrize(
+    "text", ["a:  1\n...", "---\na:  1\n... # end\n", "a: >\n    b\n    \t# no comment\n\n"]
+)
+def test_odd_files_are_formed_and_so_are_those_after_them(recipe, tmp_path: Path, text: str) -> None:
+    (tmp_path / "odd.yaml").write_text(text)
+    (tmp_path / "z.yaml").write_text("b:  1\n")
+    done = recipe("fmt", "odd.yaml", "z.yaml")
+    assert (done.code, done.out) == (0, "odd.yaml: formed\nz.yaml: formed\n")
+    assert recipe("fmt", "--check", "odd.yaml", "z.yaml").code == 0
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"), [("b: 2", "it would say something else"), ("a: [", "it could not be read any more"),
+                       ("a: 1", "the comment `# why` would be lost")],
+)  # fmt: skip
+def test_a_file_that_forming_would_spoil_is_left_alone_with_a_finding(
+    recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: str, why: str
+) -> None:
+    made = form_module.ordered
+    monkeypatch.setattr(form_module, "ordered", lambda text: spoil if text.startswith("a") else made(text))
+    (tmp_path / "x.yaml").write_text("a: 1 # why\n")
+    (tmp_path / "y.yaml").write_text("b:  1\n")
+    done = recipe("fmt", "x.yaml", "y.yaml")
+    assert (done.code, done.out) == (1, "y.yaml: formed\n")
+    assert "x.yaml:1:1: error[RCP1009]" in done.err
+    assert why in done.err
+    assert (tmp_path / "x.yaml").read_text() == "a: 1 # why\n"
 
 
 def test_a_link_stays_a_link(recipe, tmp_path: Path) -> None:

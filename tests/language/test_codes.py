@@ -25,6 +25,7 @@ PARENT = (
 SITUATIONS = {
     "RCP1005": "language/test_read.py::test_a_hostile_file_is_refused_at_once_and_in_little_memory",
     "RCP1006": "language/test_read.py::test_a_file_that_is_missing_too_large_or_not_utf_8_is_a_finding",
+    "RCP1009": "authoring/test_form.py::test_a_file_that_forming_would_spoil_is_left_alone_with_a_finding",
     "RCP2202": "language/test_merge.py::test_the_table_in_the_docs_is_what_happens",
     "RCP2302": "language/test_resolve.py::test_only_a_recipe_runs",
     "RCP3003": "authoring/test_migrate.py::test_an_old_and_a_new_name_together_are_said_and_nothing_is_written",

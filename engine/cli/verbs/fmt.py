@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from engine.authoring.edits import put, readable
+from engine.authoring.edits import readable
 from engine.authoring.form import formed
-from engine.language.diagnostics import Diagnostic, RecipeError
-from engine.language.files import shown
+from engine.cli.in_place import Change, go_over
 
 
 def command(
@@ -18,19 +17,11 @@ def command(
     ] = False,
 ) -> None:
     """Bring recipe files into the form of the house. What they say, and their comments, stay as they are."""
-    findings, loose = list[Diagnostic](), 0
-    for file in files:
-        try:
-            source, _ = readable(file)
-        except RecipeError as error:  # this one is left alone; the others can still be formed
-            findings += error.findings
-            continue
-        text = formed(source)
-        if file.read_bytes() != text.encode():
-            loose += 1
-            typer.echo(f"{shown(file)}: {'not in form' if check else 'formed'}")
-            if not check:
-                put(file, text)
-    if findings:
-        raise RecipeError(findings)
+    loose = go_over(files, Change(_formed, "formed", "not in form"), write=not check)
     raise typer.Exit(1 if check and loose else 0)
+
+
+def _formed(file: Path) -> str | None:
+    source, _ = readable(file)
+    text = formed(source)
+    return text if text.encode() != file.read_bytes() else None

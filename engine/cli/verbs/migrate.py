@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from engine.authoring.edits import put, readable
+from engine.authoring.edits import readable
 from engine.authoring.migrate import brought_up
-from engine.language.diagnostics import Diagnostic, RecipeError
-from engine.language.files import shown
+from engine.cli.in_place import Change, go_over
+from engine.language.characters import BOM
 
 
 def command(
@@ -20,34 +20,24 @@ def command(
     ] = False,
 ) -> None:
     """Bring recipe files to the current version of the language; without --write, show what would change."""
-    findings, old = list[Diagnostic](), 0
-    for file in files:
-        try:
-            source, node = readable(file)
-            text = brought_up(source, node)
-        except RecipeError as error:  # this one is left alone; the others can still be brought up
-            findings += error.findings
-            continue
-        if text == source.text:
-            continue
-        old += 1
-        if write:
-            put(file, _ended_like(file, text))
-        typer.echo(f"{shown(file)}: {'brought up' if write else 'of an older version'}")
-        if not write and not check:
-            typer.echo(_difference(source.text, text), nl=False)
-    if findings:
-        raise RecipeError(findings)
+    change = Change(_brought_up, "brought up", "of an older version")
+    old = go_over(files, change, write=write, show=None if write or check else _difference)
     raise typer.Exit(1 if check and old else 0)
 
 
-def _ended_like(file: Path, text: str) -> str:
-    """Give lines the ends that they have in the file, so that a diff shows nothing else."""
-    return text.replace("\n", "\r\n") if b"\r\n" in file.read_bytes() else text
+def _brought_up(file: Path) -> str | None:
+    source, node = readable(file)
+    text = brought_up(source, node)
+    return None if text == source.text else _in_bytes_like(file.read_bytes(), text)
 
 
-def _difference(old: str, new: str) -> str:
-    said = unified_diff(
-        old.splitlines(keepends=True), new.splitlines(keepends=True), "as it is", "as it would be"
-    )
-    return "".join(line if line.endswith("\n") else f"{line}\n" for line in said)
+def _in_bytes_like(old: bytes, text: str) -> str:
+    """Give lines the ends that they have in the file, and the file its first mark, so that a diff shows nothing else."""
+    text = text.replace("\n", "\r\n") if b"\r\n" in old else text
+    return BOM + text if old.startswith(BOM.encode()) else text
+
+
+def _difference(file: Path, new: str) -> str:
+    old = file.read_text(encoding="utf-8").splitlines()
+    said = unified_diff(old, new.splitlines(), "as it is", "as it would be", lineterm="")
+    return "".join(f"{line}\n" for line in said)

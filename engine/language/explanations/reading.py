@@ -53,4 +53,9 @@ READING = {
         "Write `true`, `false` or `null`; `recipe fmt` does it.",
         "train: {gradient_checkpointing: True}\n",
     ),
+    "RCP1009": Explanation(
+        "`recipe fmt` reads again what it made of a file. It would have said something else, or would have lost a comment, so "
+        "the file is as it was. That is a mistake of the program.",
+        "Go on with the file as it is, and report what it says.",
+    ),
 }  # fmt: skip
