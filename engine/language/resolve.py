@@ -22,6 +22,7 @@ from engine.language.read import read_file
 from engine.language.references import follow
 from engine.language.rules import RULES
 from engine.language.siblings import disagreements
+from engine.language.trainers import TITLES, looks_like
 from engine.words.table import HEADER_WORDS, is_location
 
 if TYPE_CHECKING:
@@ -121,6 +122,8 @@ def compose(path: Path, overrides: Sequence[Override] = (), access: Access = OFF
     if not layers:
         raise RecipeError(findings)
     own = layers[-1]  # the file itself is laid last
+    if own.node.get("apiVersion") is None and (tool := looks_like(plain(own.node))):
+        raise RecipeError([_of_another_trainer(own, tool)])
     usable, excused, wrong = _usable(layers, sets)
     merged, conflicts = merge(usable, own.node.span)
     lost, without_value = follow(merged)
@@ -218,6 +221,13 @@ def _pruned(node: Mapping, bad: Sequence[KeyPath]) -> Mapping:
     kept = without(node, whole)
     assert isinstance(kept, Mapping), "a mapping without some of its keys is a mapping"
     return kept
+
+
+def _of_another_trainer(layer: Layer, tool: str) -> Diagnostic:
+    message = f"this is no recipe; it looks like {TITLES[tool]}'s"
+    return Diagnostic(
+        "RCP3201", message, layer.node.span, help=f"`recipe import {tool} {layer.name}` makes one of it"
+    )
 
 
 def _does_not_run(layer: Layer) -> Diagnostic:

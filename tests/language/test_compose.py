@@ -506,3 +506,16 @@ def test_a_link_that_leads_to_itself_is_nobodys_traceback(write, tmp_path: Path)
     (tmp_path / "loop").symlink_to("loop")
     text = HEADER + "sample: {prompts: {cat: a cat}}\ndata: {source: {kind: folder, path: loop/x}}\n"
     assert resolve(write(text)).values["data"]["source"]["path"].endswith("loop/x")
+
+
+@pytest.mark.parametrize(
+    ("text", "tool"),
+    [
+        ('{"--model_family": "wan", "train_batch_size": 2, "lora_rank": 16}', "simpletuner"),
+        ("job: extension\nconfig: {name: x, process: [{type: sd_trainer}]}\n", "ai-toolkit"),
+    ],
+)
+def test_a_file_of_another_trainer_is_told_how_it_becomes_a_recipe(write, text: str, tool: str) -> None:
+    (found,) = errors(write(text))
+    assert found.code == "RCP3201"
+    assert found.help.startswith(f"`recipe import {tool} ")
