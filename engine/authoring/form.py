@@ -45,7 +45,7 @@ def unspoilt(source: Source, wanted: Node, text: str) -> None:
         raise Spoilt("it would say something else")
     lost = Counter(comments(source.text)) - Counter(comments(text))
     if lost:
-        raise Spoilt(f"the comment `# {next(iter(lost))}` would be lost")
+        raise Spoilt(f"the comment `#{next(iter(lost))}` would be lost")
 
 
 def same(one: Node, other: Node) -> bool:

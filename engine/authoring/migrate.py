@@ -9,10 +9,23 @@ from dataclasses import dataclass
 
 import yaml
 
-from engine.authoring.edits import Edit, edited, reread
-from engine.authoring.form import ended, same
+from engine.authoring.edits import Edit, Spoilt, edited, reread
+from engine.authoring.form import ended, unspoilt
 from engine.authoring.layout import STEP, entries
-from engine.authoring.tokens import FLOW_ENDS, FLOW_STARTS, Inside, Line, Token, end, lines, start, tokens
+from engine.authoring.moved import Bracketed, Moved, beside
+from engine.authoring.tokens import (
+    FLOW_ENDS,
+    FLOW_STARTS,
+    MARKS,
+    Inside,
+    Line,
+    Token,
+    between,
+    end,
+    lines,
+    start,
+    tokens,
+)
 from engine.language.diagnostics import Diagnostic, RecipeError
 from engine.language.nodes import Entry, Mapping, Node, Source, Span, plain
 from engine.language.versions import (
@@ -45,11 +58,15 @@ def brought_up(source: Source, node: Node) -> str:
     wanted, findings = migrated(node, version)
     if findings:
         raise RecipeError(findings)
-    text = ended(source, node)
-    for change in changes_since(version):
-        text = _changed(Source(source.name, text, source.folder), change)
-    if not same(wanted, reread(source, text)):
-        raise RecipeError([_by_hand(said.value.span, "with anchors")])
+    try:
+        text = ended(source, node)
+        for change in changes_since(version):
+            text = _changed(Source(source.name, text, source.folder), change)
+        unspoilt(source, wanted, text)
+    except Spoilt as why:
+        anchored = any(isinstance(token, yaml.AliasToken) for token in tokens(source.text))
+        what = "with anchors" if anchored else "as it stands here"
+        raise RecipeError([_by_hand(said.value.span, what, f": {why}")]) from None
     return text
 
 
@@ -98,72 +115,67 @@ class _Text:
 
     def moved(self, node: Node, entry: Entry, change: Renamed) -> list[Edit]:
         """Take an entry out of its section and put it into another, with its comments."""
-        key = self._key(entry, change.new.rpartition(".")[2])
         section = entry_at(node, change.new.rpartition(".")[0])
-        out, block = self._taken(node, entry, change, key)
-        if section is None:
-            whole = change.new.rpartition(".")[0]
-            lead = "" if self.source.text.endswith("\n") else "\n"
-            return [
-                *out,
-                Edit(len(self.source.text), len(self.source.text), f"{lead}\n{whole}:\n{_at(block, STEP)}"),
-            ]
-        return [*out, self._put(section, block)]
+        out, moved = self._taken(node, entry, change)
+        if section is not None:
+            return [*out, self._put(section, moved)]
+        whole = change.new.rpartition(".")[0]
+        over = next((start(token) for token in self.found if isinstance(token, yaml.DocumentEndToken)), None)
+        at = len(self.source.text) if over is None else over
+        lead = "" if self.source.text[:at].endswith("\n") else "\n"
+        return [*out, Edit(at, at, f"{lead}\n{whole}:\n{moved.lines(STEP)}")]
 
-    def _taken(self, node: Node, entry: Entry, change: Renamed, key: Edit) -> tuple[list[Edit], str]:
-        """Return the edits that take an entry out, and its text with its new name, as lines."""
+    def _taken(self, node: Node, entry: Entry, change: Renamed) -> tuple[list[Edit], Moved]:
+        """Return the edits that take an entry out, and the entry with its new name."""
         at = self._offset(entry.key_span)
+        column = entry.key_span.column - 1
+        key = self._key(entry, change.new.rpartition(".")[2])
+        renamed = [Edit(key.start - at, key.end - at, key.text)]
         if self._in_brackets(at):
-            return self._taken_from_brackets(at, key)
-        first, last = self._lines_of(at)
-        begin, ends = self.lines[first].start, min(self.lines[last].end + 1, len(self.source.text))
-        text = edited(self.source.text[begin:ends], [Edit(key.start - begin, key.end - begin, key.text)])
+            there = Bracketed.of(self.source.text, self.found, at)
+            if there.alone:
+                raise RecipeError([_by_hand(entry.key_span, "alone in brackets")])
+            return [*there.out()], there.moved(
+                edited(self.source.text[at : end(there.last)], renamed), column
+            )
         above = entry_at(node, change.old.rpartition(".")[0]) if "." in change.old else None
-        if above is not None and isinstance(above.value, Mapping) and len(above.value.entries) == 1:
-            # a section that only held this goes; what was said about it stays
-            begin, inner = self.lines[self._line(self._offset(above.key_span))].start, begin
-            return [Edit(begin, ends, _comments(self.source.text[begin:inner]))], text
-        return [Edit(begin, ends, "")], text
-
-    def _taken_from_brackets(self, at: int, key: Edit) -> tuple[list[Edit], str]:
-        """The same where the section is written in brackets: one comma goes as well."""
-        first = next(
-            number for number, token in enumerate(self.found) if start(token) >= at and end(token) > at
+        only = above is not None and isinstance(above.value, Mapping) and len(above.value.entries) == 1
+        lines = self._lines_of(at, above.key_span.column - 1 if above is not None and only else column)
+        said = self.source.text[at : lines.ends].removesuffix("\n")
+        moved = Moved(
+            edited(said, renamed),
+            column,
+            tuple(between("\n".join(line.text for line in self.lines[lines.first : lines.key]))),
+            beside(self.source.text[lines.ends : self.lines[lines.said].end]),
+            tuple(self.lines[lines.said + 1 : lines.last + 1]),
         )
-        depth, last = 0, first
-        while depth or not isinstance(self.found[last + 1], (yaml.FlowEntryToken, *FLOW_ENDS)):
-            last += 1
-            depth += isinstance(self.found[last], FLOW_STARTS) - isinstance(self.found[last], FLOW_ENDS)
-        ends, behind = end(self.found[last]), self.found[last + 1]
-        before = next(token for token in reversed(self.found[:first]) if end(token) > start(token))
-        text = edited(self.source.text[at:ends], [Edit(key.start - at, key.end - at, key.text)])
-        if isinstance(behind, yaml.FlowEntryToken):
-            following = next(token for token in self.found[last + 2 :] if end(token) > start(token))
-            return [Edit(at, start(following), "")], f"{text}\n"
-        if isinstance(before, yaml.FlowEntryToken):
-            return [Edit(start(before), ends, "")], f"{text}\n"
-        raise RecipeError([_by_hand(self._span(at), "alone in brackets")])
+        begin = self.lines[lines.first].start
+        stop = min(self.lines[lines.last].end + 1, len(self.source.text))
+        if above is None or not only:
+            return [Edit(begin, stop, "")], moved
+        # a section that only held this goes; what was said about it stays
+        head = self.lines[self._line(self._offset(above.key_span))].start
+        kept = between(self.source.text[head:begin])
+        return [Edit(head, stop, "".join(f"#{comment}\n" for comment in kept))], moved
 
-    def _put(self, section: Entry, block: str) -> Edit:
-        """Return the edit that puts lines into a section, behind what it says."""
-        at = self._offset(section.key_span)
+    def _put(self, section: Entry, moved: Moved) -> Edit:
+        """Return the edit that puts an entry into a section, behind what it says; in brackets, before that."""
         inner = section.value
-        if (
-            isinstance(inner, Mapping)
-            and inner.entries
-            and not self._in_brackets(self._offset(inner.entries[-1].key_span))
-        ):
-            column = inner.entries[-1].key_span.column - 1
-            _, last = self._lines_of(self._offset(inner.entries[-1].key_span))
-            ends = min(self.lines[last].end + 1, len(self.source.text))
-            return Edit(ends, ends, ("" if self.source.text[ends - 1] == "\n" else "\n") + _at(block, column))
+        last = inner.entries[-1].key_span if isinstance(inner, Mapping) and inner.entries else None
+        if last is not None and not self._in_brackets(self._offset(last)):
+            lines = self._lines_of(self._offset(last), section.key_span.column - 1)
+            ends = min(self.lines[lines.last].end + 1, len(self.source.text))
+            lead = "" if self.source.text[ends - 1] == "\n" else "\n"
+            return Edit(ends, ends, lead + moved.lines(last.column - 1))
+        at = self._offset(section.key_span)
         opened = next(
             (token for token in self.found if start(token) > at and isinstance(token, FLOW_STARTS)), None
         )
-        if opened is None or not isinstance(inner, Mapping) or "\n" in block.rstrip("\n"):
-            raise RecipeError([_by_hand(section.key_span, "into brackets")])
-        comma = ", " if inner.entries else ""
-        return Edit(end(opened), end(opened), block.strip() + comma)
+        if opened is not None and isinstance(inner, Mapping):
+            said = moved.in_brackets(self.source.text, opened, alone=not inner.entries)
+            if said is not None:
+                return Edit(end(opened), end(opened), said)
+        raise RecipeError([_by_hand(section.key_span, "into brackets")])
 
     def _key(self, entry: Entry, name: str) -> Edit:
         token = self._text(entry.key_span)
@@ -183,17 +195,12 @@ class _Text:
     def _line(self, at: int) -> int:
         return next(number for number, line in enumerate(self.lines) if line.start <= at <= line.end)
 
-    def _span(self, at: int) -> Span:
-        number = self._line(at)
-        column = at - self.lines[number].start + 1
-        return Span(self.source, number + 1, column, column + 1)
-
     def _in_brackets(self, at: int) -> bool:
         before = [token for token in self.found if start(token) < at]
         return sum(isinstance(token, FLOW_STARTS) - isinstance(token, FLOW_ENDS) for token in before) > 0
 
-    def _lines_of(self, at: int) -> tuple[int, int]:
-        """Return the first and the last line of an entry, the comments right above it among them."""
+    def _lines_of(self, at: int, column: int) -> "_Lines":
+        """Return the lines of an entry: comments right above it, and those below that stand right of a column."""
         every = list(entries(self.found))
         number = next(number for number, entry in enumerate(every) if entry.start == at)
         depth = len(every[number].blocks)
@@ -201,33 +208,38 @@ class _Text:
             (entry.start for entry in every[number + 1 :] if len(entry.blocks) <= depth),
             len(self.source.text) + 1,
         )
-        last = [token for token in self.found if end(token) > start(token) and at <= start(token) < after][-1]
-        around = self.inside.at(start(last) + 1)
-        first = self._line(at)
-        while (
-            first and self.lines[first - 1].comment and self.inside.style(self.lines[first - 1].start) is None
-        ):
+        its = [token for token in self.found if end(token) > start(token) and at <= start(token) < after]
+        value = [token for token in its if not isinstance(token, MARKS)][-1]
+        around = self.inside.at(start(value) + 1)
+        ends = around.end if around else end(value)
+        key, said = self._line(at), self._line(ends - 1)
+        first, last = key, said
+        while first and self._is_comment(first - 1):
             first -= 1
-        return first, self._line((around.end if around else end(last)) - 1)
+        below = said + 1
+        while below < len(self.lines) and (self.lines[below].blank or self._is_comment(below)):
+            if self.lines[below].comment:
+                if self.lines[below].indent <= column:
+                    break
+                last = below
+            below += 1
+        return _Lines(first, key, said, last, ends)
+
+    def _is_comment(self, number: int) -> bool:
+        return self.lines[number].comment and self.inside.style(self.lines[number].start) is None
 
 
-def _at(block: str, column: int) -> str:
-    """Move lines so that the first stands in a column."""
-    said = block.splitlines()
-    shift = column - (len(said[0]) - len(said[0].lstrip(" ")))
-    moved = (
-        f"{' ' * (len(line) - len(line.lstrip(' ')) + shift)}{line.lstrip(' ')}" if line.strip() else line
-        for line in said
-    )
-    return "".join(f"{line}\n" for line in moved)
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """The lines of an entry: the first of its comments, its key, the end of its value, the last of its comments."""
+
+    first: int
+    key: int
+    said: int
+    last: int
+    ends: int  # offset behind its value
 
 
-def _comments(text: str) -> str:
-    """Return the comments of lines that hold keys without values."""
-    said = (line.partition("#") for line in text.splitlines())
-    return "".join(f"#{comment}\n" for _, mark, comment in said if mark)
-
-
-def _by_hand(span: Span, what: str) -> Diagnostic:
-    return Diagnostic("RCP3003", f"a word {what} is not moved by itself", span, help="write it in lines of its own, or change it by hand as "
+def _by_hand(span: Span, what: str, why: str = "") -> Diagnostic:
+    return Diagnostic("RCP3003", f"a word {what} is not moved by itself{why}", span, help="write it in lines of its own, or change it by hand as "
                       "docs/authoring.md says")  # fmt: skip

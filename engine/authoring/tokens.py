@@ -89,7 +89,7 @@ def comments(text: str) -> list[str]:
 def between(gap: str) -> list[str]:
     """Return the comments in a text that holds no value."""
     said = (line.partition("#") for line in gap.split("\n"))
-    return [comment.strip() for _, mark, comment in said if mark]
+    return [comment.rstrip() for _, mark, comment in said if mark]
 
 
 @dataclass(frozen=True, slots=True)

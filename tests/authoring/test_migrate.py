@@ -137,6 +137,83 @@ def test_any_draft_is_brought_up_or_refused_with_a_place(text: str) -> None:
     )
 
 
+MOVES = {
+    "a comment behind the comma goes with its word": (
+        "train: {validation_prompts: {a: b}, # why these prompts\n  steps: 3}\nsample: {steps: 4}\n",
+        "train: {steps: 3}\nsample: {prompts: {a: b}, # why these prompts\n         steps: 4}\n",
+    ),
+    "and into lines": (
+        "train: {validation_prompts: {a: b}, # why\n  # of steps\n  steps: 3}\nsample:\n  steps: 4\n",
+        "train: {\n  # of steps\n  steps: 3}\nsample:\n  steps: 4\n  prompts: {a: b} # why\n",
+    ),
+    "a comment above goes with its word, one beside its neighbour stays": (
+        "train: {steps: 3, # of steps\n  # why\n  validation_prompts: {a: b}}\nsample: {steps: 4}\n",
+        "train: {steps: 3 # of steps\n  }\nsample: {\n         # why\n         prompts: {a: b}, steps: 4}\n",
+    ),
+    "a comment behind the last goes with it": (
+        "train: {\n  steps: 3,\n  validation_prompts: {a: b}  # why\n  # end\n}\nsample: {\n  # of steps\n  steps: 4\n}\n",
+        "train: {\n  steps: 3\n  # end\n}\nsample: {prompts: {a: b},  # why\n  # of steps\n  steps: 4\n}\n",
+    ),
+    "one in the middle": (
+        "train: {steps: 3,  # s\n  # why\n  validation_prompts: {a: b},\n  # of seed\n  seed: 1}\nsample: {steps: 4}\n",
+        "train: {steps: 3,  # s\n  # of seed\n  seed: 1}\nsample: {\n         # why\n         prompts: {a: b}, steps: 4}\n",
+    ),
+    "comments within the value": (
+        "train: {validation_prompts: {a: b, # in it\n  # c\n  c: d}, steps: 3}\nsample:\n  steps: 4\n",
+        "train: {steps: 3}\nsample:\n  steps: 4\n  prompts: {a: b, # in it\n    # c\n    c: d}\n",
+    ),
+    "lines into brackets": (
+        "train:\n  steps: 3\n  # why\n  validation_prompts: {a: b}  # beside\nsample: {}\n",
+        "train:\n  steps: 3\nsample: {\n         # why\n         prompts: {a: b}  # beside\n         }\n",
+    ),
+    "a comment that closes a section that goes": (
+        "data:\n  frames: 3\ntrain:  # t\n  validation_prompts:\n      a: b\n      # deep\n\n  # after\nsample:\n  steps: 4\n",
+        "data:\n  frames: 3\n# t\nsample:\n  steps: 4\n  prompts:\n      a: b\n      # deep\n\n  # after\n",
+    ),
+    "a comment deeper than the next word is of the word above": (
+        "train:\n    validation_prompts:\n        a: b\n        # deep\n    # of steps\n    steps: 3\nsample:\n  steps: 4\n",
+        "train:\n    # of steps\n    steps: 3\nsample:\n  steps: 4\n  prompts:\n      a: b\n      # deep\n",
+    ),
+    "comments left of their word": (
+        "train:\n# why\n  validation_prompts:\n   a: b\n  steps: 3\nsample:\n  steps: 4\n  # last\n# end\n",
+        "train:\n  steps: 3\nsample:\n  steps: 4\n  # last\n  # why\n  prompts:\n   a: b\n# end\n",
+    ),
+    "spaces that are part of a text": (
+        "train:\n    validation_prompts:\n      a: |\n        x\n          \n        y\n    steps: 3\nsample:\n  steps: 4\n",
+        "train:\n    steps: 3\nsample:\n  steps: 4\n  prompts:\n    a: |\n      x\n        \n      y\n",
+    ),
+    "before the end of the document": (
+        "train:\n  steps: 3\n  validation_prompts: {a: b}\n... # end\n",
+        "train:\n  steps: 3\n\nsample:\n  prompts: {a: b}\n... # end\n",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new"), MOVES.values(), ids=MOVES.keys())
+def test_a_word_that_moves_takes_its_comments_with_it_and_no_others(old: str, new: str) -> None:
+    assert up(f"apiVersion: wan-recipe/v0\n{old}") == f"apiVersion: wan-recipe/v1\n{new}"
+
+
+LEFT = {
+    "alone in brackets": "train: {validation_prompts: {a: b},}  # c\nsample:\n  steps: 4\n",
+    "a comment before the comma": "train: {validation_prompts: {a: b} # why\n  , steps: 3}\nsample: {steps: 4}\n",
+    "a comment of a text that is spelt otherwise": "data:\n  size: >- # why\n    64x64\n",
+    "several lines into brackets": "train:\n  steps: 3\n  validation_prompts:\n    a: b\nsample: {steps: 4}\n",
+    "a file in brackets": "{apiVersion: wan-recipe/v0, seed: 5}\n",
+}
+
+
+@pytest.mark.parametrize("text", LEFT.values(), ids=LEFT.keys())
+def test_where_a_comment_would_be_lost_the_author_is_asked(recipe, tmp_path: Path, text: str) -> None:
+    text = text if "apiVersion" in text else f"apiVersion: wan-recipe/v0\n{text}"
+    (tmp_path / "x.yaml").write_text(text)
+    (tmp_path / "y.yaml").write_text("apiVersion: wan-recipe/v0\n")
+    done = recipe("migrate", "--write", "x.yaml", "y.yaml")
+    assert (done.code, done.out) == (1, "y.yaml: brought up\n")
+    assert "error[RCP3003]" in done.err
+    assert (tmp_path / "x.yaml").read_text() == text
+
+
 def test_an_old_and_a_new_name_together_are_said_and_nothing_is_written(recipe, tmp_path: Path) -> None:
     text = "apiVersion: wan-recipe/v0\nkind: recipe\ntrain: {lr: 1, learning_rate: 2}\n"
     (tmp_path / "x.yaml").write_text(text)
@@ -172,10 +249,11 @@ def test_migrate_shows_checks_and_writes(recipe, tmp_path: Path) -> None:
     assert recipe("migrate", "--check", "x.yaml").code == 0
 
 
-def test_line_ends_of_windows_stay(recipe, tmp_path: Path) -> None:
-    (tmp_path / "x.yaml").write_bytes(b"apiVersion: wan-recipe/v0\r\nkind: recipe\r\n")
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_line_ends_of_windows_and_the_mark_before_a_file_stay(recipe, tmp_path: Path, mark: bytes) -> None:
+    (tmp_path / "x.yaml").write_bytes(mark + b"apiVersion: wan-recipe/v0\r\nkind: recipe\r\n")
     assert recipe("migrate", "--write", "x.yaml").code == 0
-    assert (tmp_path / "x.yaml").read_bytes() == b"apiVersion: wan-recipe/v1\r\nkind: recipe\r\n"
+    assert (tmp_path / "x.yaml").read_bytes() == mark + b"apiVersion: wan-recipe/v1\r\nkind: recipe\r\n"
 
 
 @pytest.mark.parametrize("verb", [("validate",), ("plan",), ("migrate",)])
