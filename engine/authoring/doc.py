@@ -7,7 +7,7 @@ from engine.authoring.defaults import BASE, default, example
 from engine.authoring.effects import MEANS, may_follow, readers, run_again
 from engine.language.builtin import builtin_file
 from engine.language.files import shown
-from engine.language.foreign import foreign_names
+from engine.language.foreign import foreign
 from engine.language.nodes import Plain
 from engine.language.refused import refusal
 from engine.language.suggest import nearest
@@ -34,17 +34,22 @@ def _meant(said: str) -> tuple[str, list[str]]:
     above = word_at(said)
     if above is not None and above.merge == "merge":  # a name of the author's own, such as a prompt's
         return above.path, []
-    foreign = foreign_names().get(said.lstrip("-"))
-    if foreign:
-        return foreign, [f"`{said}` is called `{foreign}` here.", ""]
     refused = refusal("", said.lstrip("-"), None)
     if refused:
         raise LookupError(f"{refused[1]}: {refused[2]}")
+    elsewhere = foreign(said.lstrip("-"))
+    if elsewhere and elsewhere.word:
+        return elsewhere.word, [
+            f"`{said}` is called `{elsewhere.word}` here" + (f": {elsewhere.why}." if elsewhere.why else "."),
+            "",
+        ]
     ends = _ending(said)
     if len(ends) == 1:
         return ends[0], []
     if ends:
         raise LookupError(f"`{said}` could be {', '.join(ends)}")
+    if elsewhere:
+        raise LookupError(f"there is no word `{said}`: {elsewhere.why}")
     near = nearest(said, MEANINGS) or nearest(said, [path.rpartition(".")[2] for path in MEANINGS])
     hint = f"did you mean {' or '.join(_ending(near))}?" if near else "all words stand in docs/reference.md"
     raise LookupError(f"there is no word `{said}`; {hint}")

@@ -1,13 +1,16 @@
 """What to write instead, told by the form of a value: ``1_000``, ``0x1F`` and ``'10'`` are texts, ``1.10`` is a number."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from engine.language.nodes import Span
 from engine.language.read import number
+from engine.language.rules.data import EDGES
+from engine.words.table import word_at
 
 _DISAGREE = "readers of YAML disagree on it"
 _TRUTHS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+_RATE = 16  # frames a second of Wan 2.1
 
 
 def hint_for_text(text: str) -> str:
@@ -25,6 +28,22 @@ def hint_for_text(text: str) -> str:
     return next((why for form, why in _NO_NUMBERS if re.fullmatch(form, bare)), "")
 
 
+def hint_for_measure(path: str, text: str) -> str:
+    """Say what a length in seconds is in frames, and a height such as 480p as an edge: a number of another measure."""
+    word = word_at(path)
+    if (
+        word
+        and word.unit == "frames"
+        and (match := re.fullmatch(r"(\d{1,3}(?:\.\d{1,3})?) ?s(?:ec(?:onds?)?)?", text))
+    ):
+        frames = 4 * round(float(match[1]) * _RATE / 4) + 1
+        return f"write {frames}: frames are counted, {_RATE} a second in Wan 2.1, and 4n+1 of them"
+    if path.endswith(".edge") and (match := re.fullmatch(r"(\d{3,4})p", text)) and int(match[1]) in EDGES:
+        edge, name = EDGES[int(match[1])]
+        return f"write {edge}: the edge is that of a square with as many pixels, here about those of {name}"
+    return ""
+
+
 def hint_for_truth(text: str) -> str:
     """Say how to write true or false where it was quoted, or in a word that YAML of old had for it."""
     said = text.strip().lower()
@@ -38,6 +57,22 @@ def hint_for_number(span: Span) -> str:
     For a word that wants a text and was given a plain number, true, false or null.
     """
     return f'quote it: "{span.token}"' if span.token else ""
+
+
+def meant_choice(path: str, said: str, choices: Collection[str]) -> tuple[str, str]:
+    """Return the choice that was likely meant, and why; empty texts where it cannot be told.
+
+    Args:
+        path: of the word; of a section's ``kind`` where the section is told apart by it.
+        said: what is none of the choices.
+    """
+    plain = re.sub("[- ]", "_", said.strip().lower())
+    if plain in choices:
+        return plain, ""
+    for word, form, choice, why in _LIKELY:
+        if path.endswith(f".{word}") and re.fullmatch(form, plain) and (not choice or choice in choices):
+            return choice, why
+    return "", ""
 
 
 def _bare(match: re.Match[str]) -> str:
@@ -69,3 +104,41 @@ _NO_NUMBERS = (
     (r"\d{4}-\d\d?-\d\d?([Tt ].{0,40})?", "a date is a text; write a number"),
     (r"\d{1,9}(:\d\d?){1,3}", f"{_DISAGREE}, as some count in sixties; write a number"),
 )
+
+_WIDE_STATE = "its state is 32 bits wide here, which is little for a LoRA"
+_LIKELY = (
+    ("short_clips", "skip|ignore|leave_out|remove|delete", "drop", ""),
+    ("short_clips", "trim|shorten|cut|shorter", "fewer", ""),
+    ("short_clips", "pad|loop|repeat|extend", "", "no clip is made longer: `drop` leaves it out, `fewer` takes what it has"),
+    ("bad_files", "drop|ignore|leave_out|remove|delete", "skip", "it is left out and listed; nothing of yours is deleted"),
+    ("captions.kind", "text_?files?|te?xt|sidecar|files?|caption_?files?", "beside", "`cat.txt` stands beside `cat.mp4`"),
+    ("captions.kind", "instance_?prompt|single|fixed", "one", "its words are `text`"),
+    ("source.kind", "local|dir|directory|path|files?|videos?", "folder", ""),
+    ("source.kind", "hugging_?face|hf|hf_hub|dataset|repository", "hub", ""),
+    ("size.kind", "area|pixels?", "pixel_area", ""),
+    ("size.kind", "fixed|resolution|size", "exact", ""),
+    ("attention", "sdpa|torch|pytorch|diffusers|default|auto", "native", "torch takes the best kernel that there is"),
+    ("attention", "flash_?(attn|attention)?_?3|fa_?3", "flash_3", ""),
+    ("attention", "flash_?(attn|attention)?_?2?|fa_?2?", "flash", ""),
+    ("attention", "sage_?(attn|attention).*", "sage", "it can sample, and cannot train"),
+    ("device", "gpu|nvidia|cuda:0", "cuda", ""),
+    ("device", "metal|mac|apple", "mps", ""),
+    ("precision", "bf.*16|brain.*", "bf16", ""),
+    ("precision", "f(p|loat)?16|half|16|mixed", "bf16", "it takes as little memory as fp16, and has the range of fp32"),
+    ("precision", "f(p|loat)?32|full|single|no|32", "fp32", ""),
+    ("precision", ".*8.*", "", "the base model is not quantised here, which is not built yet; `bf16` fits 24 GB"),
+    ("optimizer.kind", "adam(_?w)?_?(8_?bit|bf16|fused|paged.*)", "adamw", _WIDE_STATE),
+    ("optimizer.kind", ".*adam_?w.*|adam", "adamw", _WIDE_STATE),
+    ("optimizer.kind", ".*lion.*", "lion", _WIDE_STATE),
+    ("optimizer.kind", ".*", "", "there are AdamW and Lion; `adamw` at a learning rate of 1e-4 is usual"),
+    ("schedule.kind", "constant.*", "constant", "its warm-up is `warmup_steps`"),
+    ("schedule.kind", "cosine.*", "cosine", "it falls once, to 0 at the last step; its warm-up is `warmup_steps`"),
+    ("schedule.kind", "linear|polynomial", "cosine", "the only one that falls to 0"),
+    ("clip.kind", "l2|grad_norm|max_norm|global_norm", "norm", ""),
+    ("clip.kind", "off|no|false|disabled", "none", ""),
+    ("levels.kind", "sigmoid|logit.*|normal|gaussian", "logit_normal", ""),
+    ("levels.kind", "flat|random|linear", "uniform", ""),
+    ("sampler", "uni_?pc.*|dpm.*|ddim|lcm", "unipc", "it needs the fewest steps of those that there are"),
+    ("sampler", "euler.*|flow_?match.*", "euler", ""),
+)  # fmt: skip
+"""Word, what people write there, the choice that they mean (none where there is none), and why: the first that fits counts."""

@@ -2,23 +2,32 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Words
 from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
+from engine.language.choices import instead_of_section, other_kind
 from engine.language.diagnostics import Diagnostic
 from engine.language.fits import matches
-from engine.language.foreign import foreign_names
-from engine.language.hints import hint_for_number, hint_for_text, hint_for_truth
+from engine.language.hints import (
+    hint_for_measure,
+    hint_for_number,
+    hint_for_text,
+    hint_for_truth,
+    meant_choice,
+)
 from engine.language.layers import Layer
+from engine.language.meant import DIRECTIVES, meant
 from engine.language.merge import Section, demanded, place, values
-from engine.language.nodes import KeyPath, Span, key_span, plain, value_span
-from engine.language.refused import refusal
-from engine.language.suggest import did_you_mean, nearest
-from engine.words.table import MEANINGS, WORDS, word_at
+from engine.language.nodes import KeyPath, Span, key_before, key_span, plain, value_span
+from engine.language.refused import refusals
+from engine.language.slips import spaced
+from engine.language.suggest import did_you_mean
+from engine.language.write import one_line
+from engine.words.table import MEANINGS, word_at
 
 # JSON Schema takes 16.0 for an integer and so hides a slip; a recipe's integer is written without a point
 _STRICT = Draft202012Validator.TYPE_CHECKER.redefine(
@@ -52,25 +61,39 @@ def misfits_of_recipe(merged: Section, schema: Schema) -> list[Diagnostic]:
     for error in STRICT(schema).iter_errors(values(merged)):
         at = ".".join(map(str, error.absolute_path))
         if error.validator == "additionalProperties":
-            known = _given(error.schema)["properties"]
-            kind = _given(error.instance).get("kind", "")
-            findings += [
-                Diagnostic("RCP2001", f"`{at}` of kind `{kind}` has no word `{name}`", place(merged, f"{at}.{name}"),
-                           f"{at}.{name}", f"known here: {', '.join(known)}")
-                for name in _strangers(error)
-            ]  # fmt: skip
-            continue
-        if error.validator != "required":
+            findings.append(_other_kind(merged, at, error))
+        elif error.validator == "required":
+            findings.append(_lack(merged, f"{at}.{_missing(error)}".strip("."), error))
+        else:
             findings.append(Diagnostic("RCP2002", _says(error), place(merged, at), at, _about(at)))
-            continue
-        path = f"{at}.{_missing(error)}".strip(".")
-        why, asked = demanded(merged, path) or ("", None)
-        related = (("it is asked for at", asked),) if asked else ()
-        about = " ".join(filter(None, [why, _about(path), _written_out(error)]))
-        findings.append(
-            Diagnostic("RCP2003", f"`{path}` is missing", place(merged, at), path, about, related=related)
-        )
     return findings
+
+
+def _other_kind(merged: Section, at: str, error: ValidationError) -> Diagnostic:
+    """Words that meet a section of another kind, which a layer below says: one slip, however many words."""
+    names, said = _strangers(error), _given(error.instance)
+    spans = [key_before(place(merged, f"{at}.{name}"), name) for name in names]
+    others = tuple((f"`{name}` stands at", span) for name, span in zip(names[1:], spans[1:], strict=True))
+    help_ = other_kind(at, names, said) or f"known here: {', '.join(_given(error.schema)['properties'])}"
+    kind = ("its kind is set at", place(merged, f"{at}.kind"))
+    return Diagnostic(
+        "RCP2001", _of_no_kind(at, names, said), spans[0], f"{at}.{names[0]}", help_, related=(*others, kind)
+    )
+
+
+def _of_no_kind(at: str, names: Sequence[str], said: Words[str, Any]) -> str:
+    words = "words" if len(names) > 1 else "word"
+    return (
+        f"`{at}` of kind `{said.get('kind', '')}` has no {words} {', '.join(f'`{name}`' for name in names)}"
+    )
+
+
+def _lack(merged: Section, path: str, error: ValidationError) -> Diagnostic:
+    why, asked = demanded(merged, path) or ("", None)
+    related = (("it is asked for at", asked),) if asked else ()
+    because = f"asked for: {why.rstrip('. ')}." if why else ""
+    about = " ".join(filter(None, [because, _about(path), _written_out(error)]))
+    return Diagnostic("RCP2003", f"`{path}` is missing", place(merged, path), path, about, related=related)
 
 
 def _missing(error: ValidationError) -> str:
@@ -79,13 +102,13 @@ def _missing(error: ValidationError) -> str:
 
 
 def _strangers(error: ValidationError) -> list[str]:
-    """Return the names that an ``additionalProperties`` error is about."""
-    patterns = _given(error.schema).get("patternProperties", {})
-    return sorted(
+    """Return the names that an ``additionalProperties`` error is about, in the order of the text."""
+    patterns, known = _given(error.schema).get("patternProperties", {}), _given(error.schema)["properties"]
+    return [
         name
-        for name in set(_given(error.instance)) - set(_given(error.schema)["properties"])
-        if not any(re.search(pattern, name) for pattern in patterns)
-    )
+        for name in _given(error.instance)
+        if name not in known and not any(re.search(pattern, name) for pattern in patterns)
+    ]
 
 
 def _given(value: Any) -> Any:
@@ -95,17 +118,8 @@ def _given(value: Any) -> Any:
 
 def _explain(error: ValidationError, layer: Layer, schema: Schema) -> Iterator[tuple[Diagnostic, KeyPath]]:
     path: KeyPath = tuple(error.absolute_path)
-    at = ".".join(map(str, path))
     if error.validator == "additionalProperties":
-        known = {name: said for name, said in _given(error.schema)["properties"].items() if name[0] != "$"}
-        for name in _strangers(error):
-            below = (*path, name)
-            where = f" under `{at}`" if at else ""
-            code, message, help_ = refusal(at, name, _given(error.instance)[name]) or (
-                "RCP2001", f"unknown word `{name}`{where}", _unknown(name, at, known),
-            )  # fmt: skip
-            span = key_span(layer.node, below)
-            yield Diagnostic(code, message, span, f"{at}.{name}".strip("."), help_), below
+        yield from _unknown(error, layer, path)
     elif error.validator == "required":
         name = _missing(error)
         about = FORMS.get(name, schema["properties"].get(name, {}).get("description", ""))
@@ -114,44 +128,76 @@ def _explain(error: ValidationError, layer: Layer, schema: Schema) -> Iterator[t
             (*path, name),
         )
     else:
-        span = value_span(layer.node, path)
-        refused = (
-            refusal(".".join(map(str, path[:-1])), str(path[-1]), _given(error.instance)) if path else None
-        )
-        code, message, help_ = refused or (
-            "RCP2002",
-            _says(error),
-            _as_kind(error) or _hint(error, span) + _about(at),
-        )
-        yield Diagnostic(code, message, span, at, help_.strip()), path
+        at, span = ".".join(map(str, path)), value_span(layer.node, path)
+        above = ".".join(map(str, path[:-1]))
+        refused = refusals(above, str(path[-1]), _given(error.instance)) if path else []
+        for no in refused:
+            yield (
+                Diagnostic(no.code, no.message, value_span(layer.node, (*path, *no.below)), at, no.help),
+                path,
+            )
+        if not refused:
+            hint = _hint(error, at, span)
+            help_ = (f"{hint}. " if hint else "") + _about(at)
+            yield Diagnostic("RCP2002", _says(error, span, hint=hint), span, at, help_.strip()), path
+
+
+def _unknown(error: ValidationError, layer: Layer, path: KeyPath) -> Iterator[tuple[Diagnostic, KeyPath]]:
+    """Words that the vocabulary does not have at a place, each with what it was meant to be."""
+    at, said, names = ".".join(map(str, path)), _given(error.instance), _strangers(error)
+    known = {name: word for name, word in _given(error.schema)["properties"].items() if name[0] != "$"}
+    if "kind" in said and (help_ := other_kind(at, names, said)):
+        span = key_span(layer.node, (*path, names[0]))
+        yield Diagnostic("RCP2001", _of_no_kind(at, names, said), span, f"{at}.{names[0]}", help_), path
+        return
+    for name in names:
+        below, where = (*path, name), f" under `{at}`" if at else ""
+        told = f"{at}.{name}".strip(".")
+        refused = refusals(at, name, said[name])
+        for no in refused:
+            deeper = (*below, *no.below)
+            span = value_span(layer.node, deeper) if no.below else key_span(layer.node, below)
+            yield Diagnostic(no.code, no.message, span, told, no.help), below
+        if not refused:
+            help_ = meant(name, at, known, said)
+            span = key_span(layer.node, below)
+            yield Diagnostic("RCP2001", f"unknown word `{name}`{where}", span, told, help_), below
 
 
 def _listed(limit: Any) -> list[Any]:
     return limit if isinstance(limit, list) else [limit]
 
 
-def _hint(error: ValidationError, span: Span) -> str:
+def _hint(error: ValidationError, at: str, span: Span) -> str:
     """What to write instead, where the kind of slip tells."""
-    hint, wanted = "", _given(error.validator_value) if error.validator == "type" else ""
+    wanted = _given(error.validator_value) if error.validator == "type" else error.validator
     match wanted, _given(error.instance):
         case _, None:
-            hint = "to take the word away, write `{$unset: true}`"
+            unset = "to take the word away, write `{$unset: true}`"
+            return unset if _is_null(span) else f"write one, or take the line out; {unset}"
         case "integer" | "number", str(text):
-            hint = hint_for_text(text)
+            return spaced(text) or hint_for_measure(at, text) or hint_for_text(text)
         case "boolean", str(text):
-            hint = hint_for_truth(text)
+            return hint_for_truth(text)
         case "integer", float(number) if number.is_integer():
-            hint = f"write {int(number)}"
+            return f"write {int(number)}"
         case "string", bool() | int() | float():
-            hint = hint_for_number(span)
-    return f"{hint}. " if hint else ""
+            return hint_for_number(span)
+        case "object", value:
+            return instead_of_section(at, value)
+        case "enum" | "const", str(text):
+            choice, why = meant_choice(at, text, _listed(error.validator_value))
+            return ": ".join(filter(None, [f"write `{choice}`" if choice else "", why]))
+        case "array", dict(words) if said := [name for name in words if f"${name}" in DIRECTIVES]:
+            return f"write `${said[0]}`"
+        case "array", (str() | int() | float()) as value:
+            return f"write a list: `{one_line([value])}`"
+    return ""
 
 
-def _as_kind(error: ValidationError) -> str:
-    """Where a choice was given by its bare name, show how it is written."""
-    kinds = _given(error.schema).get("properties", {}).get("kind", {}).get("enum", [])
-    value = _given(error.instance)
-    return f"write `{{kind: {value}, …}}`" if isinstance(value, str) and value in kinds else ""
+def _is_null(span: Span) -> bool:
+    """Whether null was written, and is not what an empty place reads as."""
+    return span.token.lower() in ("null", "~")
 
 
 def _written_out(error: ValidationError) -> str:
@@ -165,18 +211,20 @@ def _written_out(error: ValidationError) -> str:
     return f"For example `{{{', '.join(words)}}}`." if examples else ""
 
 
-def _says(error: ValidationError) -> str:
-    """Say in words what is wrong with a value."""
+def _says(error: ValidationError, span: Span | None = None, *, hint: str = "") -> str:
+    """Say in words what is wrong with a value; what a hint says already is not guessed at."""
     where = ".".join(map(str, error.absolute_path)) or "the file"
     value, limit = _given(error.instance), _given(error.validator_value)
     shown = f"{value!r}" if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     shown = shown if len(shown) <= 60 else shown[:57] + "…"
     match error.validator:
+        case _ if value is None and span and not _is_null(span):
+            return f"`{where}` has no value"
         case "type":
             return f"`{where}` is {shown}, not {_KINDS.get(str(limit), str(limit))}"
         case "enum" | "const":
             known = [item if isinstance(item, str) else json.dumps(item) for item in _listed(limit)]
-            near = did_you_mean(value, known) if isinstance(value, str) else ""
+            near = did_you_mean(value, known) if isinstance(value, str) and not hint else ""
             return f"`{where}` is {shown}, not {'one of ' * (len(known) > 1)}{', '.join(known)}" + (
                 f"; {near}" if near else ""
             )
@@ -203,23 +251,6 @@ _LIMITS = {
     "exclusiveMinimum": "more than",
     "exclusiveMaximum": "below",
 }
-
-
-def _unknown(name: str, at: str, siblings: Words[str, Any]) -> str:
-    """Suggest a sibling, or say where a word of that name belongs."""
-    if ours := foreign_names().get(name.removeprefix("--")):
-        return f"here it is called `{ours}`"
-    if near := nearest(name, siblings):
-        return f"did you mean `{near}`?"
-    elsewhere = [path for path in WORDS if path.rpartition(".")[2] == name]
-    if elsewhere:
-        return f"`{name}` belongs under `{elsewhere[0].rpartition('.')[0]}`"
-    known = ", ".join(siblings)
-    return (
-        f"known here: {known}"
-        if len(known) < 160
-        else f"see the words under `{at or 'a recipe'}` in docs/reference.md"
-    )
 
 
 def _about(path: str) -> str:

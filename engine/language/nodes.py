@@ -139,6 +139,17 @@ def key_span(node: Node, path: KeyPath) -> Span:
     return value_span(node, (last,))
 
 
+def key_before(value: Span, key: str) -> Span:
+    """Return the place of the key that a value stands behind; the value's where the key is written in another way."""
+    head, line = value.whole_line[: value.column - 1], value.line
+    lines = _lines(value.source.text)
+    while not head.strip() and line > 1:  # a value may begin on the line after its key
+        line -= 1
+        head = lines[line - 1]
+    column = head.rfind(key) + 1
+    return Span(value.source, line, column, column + len(key)) if column and key else value
+
+
 def without(node: Node, paths: Collection[KeyPath]) -> Node:
     """Return the tree without the values at some paths."""
     if not paths or not isinstance(node, Mapping):

@@ -4,17 +4,30 @@ These are not words, so that nothing can be set that nothing reads. But "unknown
 """
 
 import re
-from collections.abc import Iterator
-from typing import Any, TypeGuard
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeGuard
 
-Refusal = tuple[str, str, str]  # code, message, help
+from engine.language.nodes import KeyPath
+
+
+class Refusal(NamedTuple):
+    """Why something is not taken; ``below`` is where in the value of the word it stands."""
+
+    code: str
+    message: str
+    help: str
+    below: KeyPath = ()
+
 
 _NOTHING_DELETES = (
     "no clip is ever deleted or rewritten; `data.bad_files: skip` leaves bad ones out and lists them"
 )
+_SWAP = (
+    "parts of the model are not moved to the memory of the computer yet; memory is saved by `train.gradient_checkpointing`, "
+    "a smaller `train.micro_batch` and `train.feed_forward_chunks`"
+)
 _OFFLOAD = (
-    "moving the whole model and moving its blocks exclude each other: keep one. Neither is built yet; memory is saved by "
-    "`train.gradient_checkpointing`, a smaller `train.micro_batch` and `train.feed_forward_chunks`"
+    f"{_SWAP}. To move the whole model and to move its blocks exclude each other, wherever both are built"
 )
 _MASKED = "Wan 2.1 must not be trained with it: a mask in pixels does not fit latents in which four frames are one; leave it out"
 _CLIP_SCORE = "CLIP looks at single images and knows no motion: not for video models; compare samples from the same seeds"
@@ -41,11 +54,11 @@ NAMES: dict[str, tuple[str, str]] = {
     "evaluation_type": ("RCP4202", _CLIP_SCORE),
     "enable_model_cpu_offload": ("RCP4207", _OFFLOAD),
     "enable_group_offload": ("RCP4207", _OFFLOAD),
-    "group_offload_type": ("RCP4207", _OFFLOAD),
-    "group_offload_blocks_per_group": ("RCP4207", _OFFLOAD),
-    "group_offload_use_stream": ("RCP4207", _OFFLOAD),
-    "group_offload_to_disk_path": ("RCP4207", _OFFLOAD),
-    "blocks_to_swap": ("RCP4207", _OFFLOAD),
+    "group_offload_type": ("RCP4207", _SWAP),
+    "group_offload_blocks_per_group": ("RCP4207", _SWAP),
+    "group_offload_use_stream": ("RCP4207", _SWAP),
+    "group_offload_to_disk_path": ("RCP4207", _SWAP),
+    "blocks_to_swap": ("RCP4207", _SWAP),
     "feed_forward_chunk_size": ("RCP4016", _CHUNK_SIZE),
     "boundary": ("RCP4208", _BOUNDARY),
     "boundary_ratio": ("RCP4208", _BOUNDARY),
@@ -68,9 +81,19 @@ TREAD_NAMES = ("tread", "tread_config")
 TREAD_FIRST, TREAD_LAST, TREAD_MOST = 2, -1, 0.5
 TREAD_LAYERS = 30  # of Wan 2.1 1.3B, so that a route to layer 29 is seen to reach the last
 
+_ROUTE: tuple[tuple[str, str, Callable[[float], bool], str, str], ...] = (
+    ("start_layer_idx", "RCP4204", lambda layer: 0 <= layer < TREAD_FIRST, "starts at",
+     "layers 0 and 1 need all tokens: start at 2"),
+    ("end_layer_idx", "RCP4204", lambda layer: layer == TREAD_LAST or layer >= TREAD_LAYERS - 1, "ends at",
+     "the last layer needs all tokens: end at -2"),
+    ("selection_ratio", "RCP4205", lambda share: share > TREAD_MOST, "drops",
+     "0.5 is already much for Wan 2.1, 0.1 to 0.3 keep the quality"),
+)  # fmt: skip
+"""Key of a route → what is wrong with which values of it, and why."""
 
-def refusal(path: str, name: str, value: Any) -> Refusal | None:
-    """Say why a word, or a value of a word, is not taken; None where nothing is known of it.
+
+def refusals(path: str, name: str, value: Any) -> list[Refusal]:
+    """Say why a word, or a value of a word, is not taken; nothing where nothing is known of it.
 
     Args:
         path: dotted path of the section that the word stands in.
@@ -79,41 +102,33 @@ def refusal(path: str, name: str, value: Any) -> Refusal | None:
     """
     where = f"{path}.{name}".strip(".")
     if name in TREAD_NAMES:
-        return next(_routes(where, value), ("RCP4206", f"`{where}` is not taken", _TREAD))
+        return list(_routes(where, value)) or [Refusal("RCP4206", f"`{where}` is not taken", _TREAD)]
     if name in NAMES:
         code, why = NAMES[name]
-        return code, f"`{where}` is not taken", why
-    for names, values, code, why in VALUES:
-        if isinstance(value, str) and re.search(names, name) and re.search(values, value, re.IGNORECASE):
-            return code, f"`{where}` cannot be {value}", why
-    return None
+        return [Refusal(code, f"`{where}` is not taken", why)]
+    return [
+        Refusal(code, f"`{where}` cannot be {value}", why)
+        for names, values, code, why in VALUES
+        if isinstance(value, str) and re.search(names, name) and re.search(values, value, re.IGNORECASE)
+    ]
+
+
+def refusal(path: str, name: str, value: Any) -> Refusal | None:
+    """Return the first of the reasons; None where there is none."""
+    return next(iter(refusals(path, name, value)), None)
 
 
 def _routes(where: str, tread: Any) -> Iterator[Refusal]:
     """Look at routes as SimpleTuner writes them; a ratio there is the share of tokens that is dropped."""
     routes = tread.get("routes") if isinstance(tread, dict) else None
-    for number, route in enumerate(routes if isinstance(routes, list) else (), start=1):
+    for number, route in enumerate(routes if isinstance(routes, list) else ()):
         if not isinstance(route, dict):
             continue
-        first, last, ratio = (
-            route.get(key) for key in ("start_layer_idx", "end_layer_idx", "selection_ratio")
-        )
-        told = f"route {number} of `{where}`"
-        if _number(first) and 0 <= first < TREAD_FIRST:
-            yield (
-                "RCP4204",
-                f"{told} starts at layer {first}",
-                f"layers 0 and 1 need all tokens: start at 2; and {_TREAD}",
-            )
-        if _number(last) and (last == TREAD_LAST or last >= TREAD_LAYERS - 1):
-            yield (
-                "RCP4204",
-                f"{told} ends at layer {last}",
-                f"the last layer needs all tokens: end at -2; and {_TREAD}",
-            )
-        if _number(ratio) and ratio > TREAD_MOST:
-            more = f"0.5 is already much for Wan 2.1, 0.1 to 0.3 keep the quality; and {_TREAD}"
-            yield "RCP4205", f"{told} drops {ratio:.0%} of the tokens", more
+        told = f"route {number + 1} of `{where}`"
+        for key, code, wrong, does, why in _ROUTE:
+            if _number(said := route.get(key)) and wrong(said):
+                shown = f"{said:.0%} of the tokens" if key == "selection_ratio" else f"layer {said}"
+                yield Refusal(code, f"{told} {does} {shown}", f"{why}; and {_TREAD}", ("routes", number, key))
 
 
 def _number(value: Any) -> TypeGuard[float]:

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from engine.words.recipe import Recipe
 
 WIDE = 16 / 9
+EDGES = {480: (632, "832x480"), 720: (960, "1280x720")}
+"""What people call a height → the edge of a square with as many pixels, and what it is the area of."""
 
 
 def frames_are_whole(recipe: "Recipe", at: At) -> Findings:
@@ -50,9 +52,8 @@ def area_is_not_a_height(recipe: "Recipe", at: At) -> Findings:
     The quickstart writes 480 with ``pixel_area`` and samples at 832x480.
     """
     size, unit = recipe.data.size, recipe.model.size_multiple
-    meant = {480: (632, "832x480"), 720: (960, "1280x720")}
-    if size.kind == "pixel_area" and size.edge in meant:
-        edge, name = meant[size.edge]
+    if size.kind == "pixel_area" and size.edge in EDGES:
+        edge, name = EDGES[size.edge]
         width, height = (
             floor(side / unit + 0.5) * unit for side in (size.edge * WIDE**0.5, size.edge / WIDE**0.5)
         )
