@@ -49,10 +49,9 @@ class Moved:
         indent = "\n" + " " * (int(opened.start_mark.column) + 1)
         lead = "".join(f"{indent}#{comment}" for comment in self.above) + (indent if self.above else "")
         comma = "" if alone else ","
-        if not self.beside:
-            return f"{lead}{self.said}{comma}{' ' if comma else ''}"
         line_ends_here = not text[end(opened) :].partition("\n")[0].strip()
-        return f"{lead}{self.said}{comma}{self.beside}{'' if line_ends_here else indent}"
+        apart = "" if line_ends_here else indent if self.beside else comma and " "
+        return f"{lead}{self.said}{comma}{self.beside}{apart}"
 
 
 def beside(rest: str) -> str:

@@ -1,5 +1,6 @@
 """Files of an older version: they go on working, and `recipe migrate` touches nothing but the words that changed."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,70 @@ def test_any_draft_is_brought_up_or_refused_with_a_place(text: str) -> None:
     )
 
 
+BETWEEN = ["", "", "\n", "#?\n", "  #?\n", "      #?\n", "    #?\n\n  #?\n"]
+GAPS = ["", " ", "  #?\n    ", "\n  #?\n    ", " #?\n  #?\n\n      #?\n ", "\n    "]
+VALUES = {
+    "data": ["num_frames: 9", "size: 64x64", "captions: {kind: textfile}"],
+    "train": ["lr: 1", "validation_prompts: {a: b}", "steps: 3", "batch_size: 2"],
+    "sample": ["steps: 2", "guidance: 4"],
+}
+LONG = [
+    "validation_prompts: #?\n    #?\n    a: | #?\n      # text\n      x\n        \n",
+    "validation_prompts: {#?\n    a: b #?\n    }",
+]
+
+
+@st.composite
+def commented(draw: st.DrawFn, *, brackets: bool) -> str:
+    """A draft with comments wherever there can be some, each with its own number."""
+    parts = ["apiVersion: wan-recipe/v0  #?\n", draw(st.sampled_from(["", "#?\nseed: 5 #?\n"]))]
+    for section in draw(st.permutations(["data", "train", "sample"])):
+        own = draw(st.lists(st.sampled_from(VALUES[section]), max_size=3, unique=True))
+        parts += draw(st.lists(st.sampled_from(BETWEEN), max_size=2))
+        if own and brackets and draw(st.booleans()):
+            gap = st.sampled_from(GAPS)
+            inner = ",".join(
+                f"{draw(gap)}{line}{draw(st.sampled_from(['', '', ' #?' + chr(10)]))}" for line in own
+            )
+            parts.append(f"{section}: {{{inner.replace('{#', '{ #')}{draw(gap)}}} #?\n")
+        elif own:
+            parts.append(f"{section}: #?\n")
+            for line in own:
+                moves = line.startswith("validation_prompts")
+                said = draw(st.sampled_from([line, *LONG])) if moves else line
+                parts += [
+                    draw(st.sampled_from(BETWEEN)),
+                    f"  {said}",
+                    draw(st.sampled_from(["", " #?"])),
+                    "\n",
+                ]
+    text = "".join([*parts, draw(st.sampled_from(["", "#?", "\n  #?\n", "...\n", "... #?\n#?\n"]))])
+    head, *rest = text.split("#?")
+    return head + "".join(f"# c{number};{part}" for number, part in enumerate(rest))
+
+
+def numbers(text: str) -> list[str]:
+    return sorted(re.findall(r"# c\d+;", text))
+
+
+@settings(max_examples=200, deadline=None)
+@given(commented(brackets=False))
+def test_every_comment_is_kept(text: str) -> None:
+    assert numbers(up(text)) == numbers(text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(commented(brackets=True))
+def test_in_brackets_every_comment_is_kept_or_the_author_is_asked(text: str) -> None:
+    made, codes = None, {"RCP3003"}
+    try:
+        made = up(text)
+    except RecipeError as error:
+        codes = {found.code for found in error.findings}
+    assert codes == {"RCP3003"}
+    assert made is None or numbers(made) == numbers(text)
+
+
 MOVES = {
     "a comment behind the comma goes with its word": (
         "train: {validation_prompts: {a: b}, # why these prompts\n  steps: 3}\nsample: {steps: 4}\n",
@@ -161,6 +226,10 @@ MOVES = {
     "comments within the value": (
         "train: {validation_prompts: {a: b, # in it\n  # c\n  c: d}, steps: 3}\nsample:\n  steps: 4\n",
         "train: {steps: 3}\nsample:\n  steps: 4\n  prompts: {a: b, # in it\n    # c\n    c: d}\n",
+    ),
+    "into brackets over several lines": (
+        "train: {steps: 3, validation_prompts: {a: b}}\nsample: {\n  steps: 4\n}\n",
+        "train: {steps: 3}\nsample: {prompts: {a: b},\n  steps: 4\n}\n",
     ),
     "lines into brackets": (
         "train:\n  steps: 3\n  # why\n  validation_prompts: {a: b}  # beside\nsample: {}\n",
