@@ -191,7 +191,7 @@ class _Reader:
         meant = self.anchors.get(str(event.anchor))
         if meant is None:
             message = f"*{event.anchor} names nothing that is complete here"
-            help_ = f"`&{event.anchor}` stands before it, and not around it"
+            help_ = f"`&{event.anchor}` stands before it, and not around it; a text that begins with `*` stands in quotes"
             raise _Stop(Diagnostic("RCP1003", message, self._span(event), help=help_))
         self.aliases += 1
         self.nodes += meant.nodes
@@ -269,7 +269,8 @@ class _Reader:
         if _NOT_FINITE.fullmatch(text):
             self._add("RCP1004", f"{text} is not a finite number", event, "write a number, or quote it")
         elif _INTEGER.fullmatch(text) or _FLOAT.fullmatch(text):
-            self._add("RCP1004", f"{short} is too large for a number", event, "quote it if it is a name")
+            self._add("RCP1004", f"{short} is too large for a number", event,
+                      "a whole number is at most 2^53 = 9007199254740992, which every reader can hold; quote a name")  # fmt: skip
         else:
             return text
         return 0

@@ -1,4 +1,4 @@
-"""Secrets in clear: found by the form of their tokens, and hidden before anything else sees the text.
+"""Secrets in clear: found by the form of their tokens or the name of their key, and hidden before anything sees the text.
 
 A recipe is shared, so a token in it is a token given away. The text is masked before it is read; no excerpt, message
 or file that comes later can show what is no longer there.
@@ -33,12 +33,28 @@ _FORMS = {
     "hooks.slack.com/services/": ("a webhook of Slack", "[A-Za-z0-9/_-]+"),
     "://": ("a name with a password", r"[^\s/@:'\"]*:[^\s/@'\"]+(?=@)"),
 }
+# a key that is called so, and a value of one word behind it
+_NAMED = (
+    r"(?:^|[\s{,.'\"])[\w-]*(?:(?P<token>token)|password|passwd|passphrase|api_?-?key|secret(?:_?-?key)?|access_?-?key)"
+    r"['\"]?[ \t]{0,8}[:=][ \t]{0,8}['\"]?(?P<value>[^\s,{}\[\]#'\"*&!|><$][^\s,{}\[\]#'\"*]{3,})"
+    r"(?=['\"]?[ \t]*(?:[,}\n]|[ \t]#|$))"
+)
+_DRAWN = r"(?=.*[0-9])(?=.*[A-Za-z])[\w.-]{16,}"  # of a `token` only what looks drawn: words to train on are called so too
+_BY_NAME = "a secret, by the name of its key"
+_NOTHING = ("null", "none", "true", "false")
 _HELP = "take it out, and have it revoked if the file was ever shared; the program finds tokens in the environment"
+_HELP_NAMED = f"{_HELP}; if it is none, give the key another name"
 
 
 def hidden(source: Source) -> tuple[Source, list[Diagnostic]]:
     """Return a source with its secrets masked, character by character, and a finding for each."""
-    found = sorted(_found(source.text))
+    by_form = sorted(_found(source.text))
+    by_name = [
+        one
+        for one in _named(source.text)
+        if not any(start < one[1] and one[0] < end for start, end, _ in by_form)
+    ]
+    found = sorted([*by_form, *by_name])
     if not found:
         return source, []
     text = source.text
@@ -63,9 +79,18 @@ def _found(text: str) -> Iterator[tuple[int, int, str]]:
                 yield match.start(1), match.end(1), what
 
 
+def _named(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yield the same for values whose keys say that they are secrets; the first character stays, or it would be an alias."""
+    for match in re.finditer(_NAMED, text, re.IGNORECASE | re.MULTILINE):
+        value = match["value"]
+        if value.lower() not in _NOTHING and (match["token"] is None or re.fullmatch(_DRAWN, value)):
+            yield match.start("value") + 1, match.end("value"), _BY_NAME
+
+
 def _finding(source: Source, start: int, end: int, what: str) -> Diagnostic:
+    help_ = _HELP_NAMED if what == _BY_NAME else _HELP
+    start -= what == _BY_NAME  # the character that stays is a part of it
     before = source.text[:start]
     line, column = before.count("\n") + 1, start - before.rfind("\n")
-    return Diagnostic(
-        "RCP5201", f"this looks like {what}", Span(source, line, column, column + end - start), help=_HELP
-    )
+    span = Span(source, line, column, column + end - start)
+    return Diagnostic("RCP5201", f"this looks like {what}", span, help=help_)

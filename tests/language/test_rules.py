@@ -42,7 +42,9 @@ RULE_TABLE = [
     ("RCP4002", "data.size.width", ["data.size={kind: exact, width: 850, height: 480}"], "write 848 or 864",
      ["data.size={kind: exact, width: 848, height: 480}"]),
     ("RCP4003", "train.schedule.warmup_steps", ["train.schedule.warmup_steps=2000"], "2000 steps is not over",
-     ["train.schedule.warmup_steps=1999"]),
+     ["train.schedule.warmup_steps=1000"]),
+    ("RCP4003", "train.schedule.warmup_steps", ["train.schedule.warmup_steps=1001"], "1001 of 2000 steps",
+     ["train.schedule.warmup_steps=1000"]),
     ("RCP4004", "data.source.revision", ["data.source={kind: hub, repository: a/b, revision: main}"], "`main` is not a commit",
      ["data.source={kind: hub, repository: a/b, revision: " + "0a" * 20 + "}"]),
     ("RCP4005", "model.transformer.text_width", ["model.transformer.text_width=64"], "is 64 but `model.text_encoder.width`",
@@ -75,10 +77,23 @@ RULE_TABLE = [
      ["train.feed_forward_chunks=5", "data.frames=1", "data.size={kind: exact, width: 32, height: 32}"], "only 4 can be made",
      ["train.feed_forward_chunks=4", "data.frames=1", "data.size={kind: exact, width: 32, height: 32}"]),
     ("RCP4017", "train.learning_rate", ["train.learning_rate=0"], "nothing is learnt", ["train.learning_rate=1e-9"]),
-    ("RCP4018", "train.learning_rate", ["train.learning_rate=2e-3"], "very high for `adamw`", ["train.learning_rate=1e-3"]),
+    ("RCP4018", "train.learning_rate", ["train.learning_rate=1e-3"], "stay below 0.001", ["train.learning_rate=9e-4"]),
     ("RCP4018", "train.learning_rate",
      ["train.optimizer={kind: lion, betas: [0.9, 0.99], weight_decay: 0}", "train.learning_rate=1e-3"], "for `lion`",
      ["train.optimizer={kind: lion, betas: [0.9, 0.99], weight_decay: 0}", "train.learning_rate=5e-5"]),
+    ("RCP4020", "hardware.device", ["hardware.device=cpu"], "wan2.1-t2v-micro", ["hardware.device=auto"]),
+    ("RCP4021", "sample.prompts.cat", ["sample.prompts.cat=" + "a cat " * 256], "has 512 words, and the text encoder reads 512",
+     ["sample.prompts.cat=" + "a cat " * 255]),
+    ("RCP4021", "data.captions.text", ["data.captions={kind: one, text: " + "a cat " * 256 + "}"], "not read",
+     ["data.captions={kind: one, text: " + "a cat " * 255 + "}"]),
+    ("RCP4022", "train.micro_batch", ["train.batch_size=4", "train.micro_batch=8"], "`micro_batch: 4`",
+     ["train.batch_size=8", "train.micro_batch=8"]),
+    ("RCP4023", "train.checkpoints.every", ["train.steps=400", "train.checkpoints.every=401"], "write `every: 50`",
+     ["train.steps=400", "train.checkpoints.every=400"]),
+    ("RCP4024", "sample.prompts.cat", ["sample.prompts.cat=' '"], "is empty", [f"sample.prompts.cat={PROMPT}"]),
+    ("RCP1010", "sample.prompts.cat", [f"sample.prompts.cat={PROMPT} #3"], "'#3' is a comment", [f"sample.prompts.cat='{PROMPT} #3'"]),
+    ("RCP1010", "sample.prompts.cat", [f"sample.prompts.cat={PROMPT} # it walks"], "quote the whole",
+     [f"sample.prompts.cat={PROMPT}  # a comment"]),
     ("RCP4019", "train.lora.alpha", ["train.lora.alpha=33"], "scales the adapter by 2.06", ["train.lora.alpha=32"]),
     ("RCP4019", "train.lora.alpha", ["train.lora.rank=32", "train.lora.alpha=1"], "write 32",
      ["train.lora.rank=8", "train.lora.alpha=1"]),
@@ -105,7 +120,7 @@ def test_every_rule_has_a_row_and_says_why() -> None:
     source = "".join(path.read_text() for path in (ROOT / "engine/language/rules").glob("*.py"))
     codes = set(re.findall(r"RCP\d{4}", source))
     assert codes == {row[0] for row in RULE_TABLE}
-    assert len(names) == len(RULES) >= 19
+    assert len(names) == len(RULES) >= 25
     assert all(rule.__doc__ for rule in RULES)
 
 

@@ -58,4 +58,10 @@ READING = {
         "the file is as it was. That is a mistake of the program.",
         "Go on with the file as it is, and report what it says.",
     ),
+    "RCP1010": Explanation(
+        "In YAML ` #` begins a comment, also behind a text without quotes: `Take #3 of the dance` is the text `Take`. Where a "
+        "prompt or caption has a `#` right behind it, it is likely to be cut.",
+        "Quote the whole text; write a comment on a line of its own, or two spaces behind the text.",
+        "sample:\n  prompts:\n    walk: A black cat walks past two houses in a moonlit village street #3 of the tale\n",
+    ),
 }  # fmt: skip

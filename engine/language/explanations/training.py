@@ -14,7 +14,8 @@ TRAINING = {
         "data: {size: {kind: exact, width: 850, height: 480}}\n",
     ),
     "RCP4003": Explanation(
-        "The warm-up is as long as the run, so that the learning rate that the recipe asks for is never reached.",
+        "The warm-up is as long as the run, so that the learning rate that the recipe asks for is never reached; or it takes "
+        "more than half of it, which is a warning.",
         "A twentieth of the steps is plenty.",
         "train: {steps: 100, schedule: {warmup_steps: 100}}\n",
     ),
@@ -90,7 +91,7 @@ TRAINING = {
         "train: {learning_rate: 0}\n",
     ),
     "RCP4018": Explanation(
-        "Five times what is usual: it breaks the model instead of teaching it, which shows as square grids in the samples.",
+        "Five times what is usual, or more: it breaks the model instead of teaching it, which shows as square grids in the samples.",
         "Write 1e-4 for AdamW, 5e-5 for Lion, and raise it slowly.",
         "train: {learning_rate: 2e-3}\n",
     ),
@@ -99,5 +100,35 @@ TRAINING = {
         "raise the rank seem to learn nothing.",
         "Write the rank for alpha, and change the learning rate instead.",
         "train: {lora: {rank: 32, alpha: 1}}\n",
+    ),
+    "RCP4020": Explanation(
+        "A step of a full clip is about 10^15 operations for the small Wan. A GPU does them in seconds, a CPU in a quarter of an "
+        "hour at best.",
+        "Run it on a GPU; to try things out without one, extend `builtin:flavours/wan2.1-t2v-micro`.",
+        "hardware: {device: cpu}\n",
+    ),
+    "RCP4021": Explanation(
+        "The text encoder reads `model.text_encoder.max_tokens` tokens and drops what is beyond without a word. A word is at "
+        "least one token, and most are more, so that a shorter text may be cut as well.",
+        "Shorten the text to about half as many words as tokens.",
+        f"sample: {{prompts: {{walk: {'a black cat walks ' * 130}}}}}\n",
+    ),
+    "RCP4022": Explanation(
+        "`train.batch_size` is all samples of a step, and `train.micro_batch` the most of them that are on the device at once. "
+        "One that is larger than the batch is never filled; often the two were mixed up, or the product of other trainers was "
+        "expected.",
+        "Write the whole batch as `batch_size`, and what fits the device as `micro_batch`.",
+        "train: {batch_size: 4, micro_batch: 8}\n",
+    ),
+    "RCP4023": Explanation(
+        "The first checkpoint would come after the last step. A run that is stopped by ctrl-c saves by itself; one that is killed, "
+        "or whose machine goes, would begin anew.",
+        "Write a smaller `train.checkpoints.every`.",
+        "train: {steps: 400, checkpoints: {every: 1000}}\n",
+    ),
+    "RCP4024": Explanation(
+        "A prompt is empty. A sample of no words shows nothing of what was learnt.",
+        "Say what the video shows, or take the line out.",
+        'sample: {prompts: {nothing: ""}}\n',
     ),
 }  # fmt: skip

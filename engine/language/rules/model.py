@@ -56,3 +56,17 @@ def revisions_are_commits(recipe: "Recipe", at: At) -> Findings:
                 at, "RCP4004", f"{section}.revision", f"`{source.revision}` is not a commit of {source.repository}",
                 "it is fetched once and kept; pin the 40 digits of a commit to share the recipe", severity="warning",
             )  # fmt: skip
+
+
+def cpu_is_for_trying(recipe: "Recipe", at: At) -> Findings:
+    """A step of 81 frames at 832x480 is about 10^15 operations for the small Wan; a good CPU does 10^12 in a second.
+
+    These are 32,760 tokens: 2 operations a weight and token, 4 · tokens² · width a block for attention, and four times
+    that with recomputation and the backward pass.
+    """
+    if recipe.hardware.device == "cpu" and recipe.model.source.kind != "built":
+        yield found(
+            at, "RCP4020", "hardware.device", f"{recipe.model.name} on a CPU: a step of a full clip takes a quarter of an hour at best",
+            "write `device: cuda`; to try things out without a GPU, extend `builtin:flavours/wan2.1-t2v-micro`",
+            because="model.source.kind", severity="warning",
+        )  # fmt: skip

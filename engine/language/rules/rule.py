@@ -1,10 +1,11 @@
 """The shape of a rule, and how it says what it found."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from engine.language.diagnostics import Diagnostic, Severity
-from engine.language.nodes import Span
+from engine.language.nodes import Span, key_before
 
 if TYPE_CHECKING:
     from engine.words.recipe import Recipe
@@ -26,3 +27,19 @@ def found(
     """
     related = ((f"`{because}` is set at", at(because)),) if because else ()
     return Diagnostic(code, message, at(path), path, help_, severity, related)
+
+
+def at_key(at: At, section: str, name: str) -> At:
+    """Return the places again, where a name in a map of free names stands at the name and not at what it holds."""
+    path = f"{section}.{name}"
+    return lambda asked: key_before(at(path), name) if asked == path else at(asked)
+
+
+def by_default(at: At, path: str) -> bool:
+    """Whether a word has the value of the base: nobody chose it."""
+    return at(path).source.name.startswith("builtin:base/")
+
+
+def by_machine(at: At, path: str) -> bool:
+    """Whether a hardware profile says a word: what fits the machine, whatever the recipe wants of it."""
+    return re.search(r"^kind:\s*hardware\b", at(path).source.text, re.MULTILINE) is not None

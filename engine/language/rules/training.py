@@ -3,22 +3,54 @@
 import re
 from typing import TYPE_CHECKING
 
-from engine.language.rules.rule import At, Findings, found
+from engine.language.rules.rule import At, Findings, by_default, by_machine, found
 
 if TYPE_CHECKING:
     from engine.words.recipe import Recipe
 
-HIGHEST_RATE = {"adamw": 1e-3, "lion": 3e-4}
+TOO_HIGH = {"adamw": 1e-3, "lion": 2.5e-4}
 
 
 def warm_up_ends(recipe: "Recipe", at: At) -> Findings:
-    """A warm-up as long as the run never reaches the learning rate that the recipe asks for."""
-    warmup, steps = recipe.train.schedule.warmup_steps, recipe.train.steps
+    """A warm-up as long as the run never reaches the learning rate that the recipe asks for; a long one hardly uses it."""
+    path, warmup, steps = (
+        "train.schedule.warmup_steps",
+        recipe.train.schedule.warmup_steps,
+        recipe.train.steps,
+    )
+    help_ = (
+        f"write `train: {{schedule: {{warmup_steps: {steps // 20}}}}}`: a twentieth of the steps is plenty"
+    )
     if warmup >= steps:
+        message = f"the warm-up of {warmup} steps is not over after {steps} steps"
+        yield found(at, "RCP4003", path, message, help_, because="train.steps")
+    elif warmup > steps / 2:
+        message = f"the warm-up takes {warmup} of {steps} steps"
+        yield found(at, "RCP4003", path, message, help_, because="train.steps", severity="warning")
+
+
+def batches_are_filled(recipe: "Recipe", at: At) -> Findings:
+    """The batch is the whole of a step; a micro-batch beyond it is never filled, and often the two were mixed up.
+
+    Other trainers count the batch on the device and the steps that are gathered, whose product is the batch here.
+    """
+    batch, at_once = recipe.train.batch_size, recipe.train.micro_batch
+    if at_once > batch and not by_machine(at, "train.micro_batch"):
         yield found(
-            at, "RCP4003", "train.schedule.warmup_steps",
-            f"the warm-up of {warmup} steps is not over after {steps} steps", f"write `train: {{schedule: {{warmup_steps: {steps // 20}}}}}`: a twentieth of the steps is plenty",
-            because="train.steps",
+            at, "RCP4022", "train.micro_batch", f"a micro-batch of {at_once} is never filled by a batch of {batch}",
+            f"a step takes {batch}: write `batch_size: {at_once}` if {at_once} were meant, or `micro_batch: {batch}`",
+            because="train.batch_size", severity="warning",
+        )  # fmt: skip
+
+
+def checkpoints_are_made(recipe: "Recipe", at: At) -> Findings:
+    """A run that is killed takes up its newest checkpoint; one that is stopped by ctrl-c saves by itself."""
+    every, steps = recipe.train.checkpoints.every, recipe.train.steps
+    if every > steps and not by_default(at, "train.checkpoints.every"):
+        yield found(
+            at, "RCP4023", "train.checkpoints.every", f"a checkpoint every {every} steps is none in {steps} steps",
+            f"a run that breaks off would begin anew: write `every: {max(1, steps // 8)}`, or fewer",
+            because="train.steps", severity="warning",
         )  # fmt: skip
 
 
@@ -46,15 +78,15 @@ def something_is_learnt(recipe: "Recipe", at: At) -> Findings:
 def rate_is_moderate(recipe: "Recipe", at: At) -> Findings:
     """Too high a rate brings square grids into the samples (quickstart).
 
-    The limits are five times what is usual for a LoRA of Wan: 1e-4 to 2e-4 with AdamW (DiffSynth-Studio and
+    Too high is five times what is usual for a LoRA of Wan: 1e-4 to 2e-4 with AdamW (DiffSynth-Studio and
     musubi-tuner), 5e-5 with Lion (quickstart; Chen et al., 2023, advise 3 to 10 times less than AdamW). A model with
     random weights is so small that it wants more.
     """
     rate, kind = recipe.train.learning_rate, recipe.train.optimizer.kind
-    if recipe.model.source.kind != "built" and rate > HIGHEST_RATE[kind]:
+    if recipe.model.source.kind != "built" and rate >= TOO_HIGH[kind]:
         yield found(
             at, "RCP4018", "train.learning_rate", f"a learning rate of {rate:g} is very high for `{kind}`",
-            f"it breaks the model instead of teaching it; stay below {HIGHEST_RATE[kind]:g}",
+            f"it breaks the model instead of teaching it; stay below {TOO_HIGH[kind]:g}",
             because="train.optimizer.kind", severity="warning",
         )  # fmt: skip
 
