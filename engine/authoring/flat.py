@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine.authoring.form import same
+from engine.authoring.remarks import remarks_at
 from engine.authoring.tokens import lines
 from engine.language.diagnostics import RecipeError
 from engine.language.layers import load_layers
 from engine.language.merge import Leaf, Section, merge
-from engine.language.nodes import Plain, Source, Span, plain
+from engine.language.nodes import Entry, Plain, Source, plain
 from engine.language.read import read_text
 from engine.language.write import one_line
 from engine.words.table import HEADER_WORDS, SECTIONS
@@ -31,10 +32,8 @@ def flat(path: Path, name: str) -> str:
     if merged is None or any(found.severity == "error" for found in [*findings, *conflicts]):
         raise RecipeError([*findings, *conflicts])
     own = layers[-1].node
-    said = {entry.key: plain(entry.value) for entry in own.entries}
-    header = [
-        f"{word}: {one_line(said[word])}" for word in HEADER_WORDS if word in said and word not in _NOT_FLAT
-    ]
+    own_header = {entry.key: entry for entry in own.entries if entry.key not in _NOT_FLAT}
+    header = [line for word in HEADER_WORDS if word in own_header for line in _header(own_header[word])]
     names = " → ".join([*(layer.name for layer in layers[:-1]), name])
     head = [f"# In one file: {names}", *_head(own.span.source)]
     parts = [[*head, *header]]
@@ -42,15 +41,23 @@ def flat(path: Path, name: str) -> str:
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
 
 
+def _header(entry: Entry) -> Iterator[str]:
+    remarks = remarks_at(entry.key_span)
+    yield from remarks.above
+    yield f"{entry.key}: {one_line(plain(entry.value))}{remarks.beside and f'  {remarks.beside}'}"
+
+
 def _words(name: str, below: Section | Leaf, indent: str) -> Iterator[str]:
     span = below.origins[0].span if isinstance(below, Leaf) else below.span
-    yield from (f"{indent}{line}" for line in _above(span))
+    remarks = remarks_at(span)
+    beside = remarks.beside and f"  {remarks.beside}"
+    yield from (f"{indent}{line}" for line in remarks.above)
     if isinstance(below, Leaf):
-        yield f"{indent}{one_line(name)}: {_value(below)}{_beside(span)}"
+        yield f"{indent}{one_line(name)}: {_value(below)}{beside}"
     elif not below.words:
-        yield f"{indent}{one_line(name)}: {{}}"
+        yield f"{indent}{one_line(name)}: {{}}{beside}"
     else:
-        yield f"{indent}{one_line(name)}:"
+        yield f"{indent}{one_line(name)}:{beside}"
         for inner, value in below.words.items():
             yield from _words(inner, value, f"{indent}  ")
 
@@ -66,22 +73,6 @@ def _reads_as(text: str, value: Plain) -> bool:
     one, findings = read_text(Source("", f"- {text}", Path()))
     other, _ = read_text(Source("", f"- {one_line(value)}", Path()))
     return not findings and one is not None and other is not None and same(one, other)
-
-
-def _above(span: Span) -> list[str]:
-    """Return the comments right above a line."""
-    text = [line.text for line in lines(span.source.text)]
-    first = span.line - 1
-    while first and text[first - 1].lstrip().startswith("#"):
-        first -= 1
-    # what stands at the head of a file is about the file
-    return [line.strip() for line in text[first : span.line - 1]] if first else []
-
-
-def _beside(span: Span) -> str:
-    """Return the comment behind a value; one that a whole line of words shares is said once, by the last of them."""
-    rest = span.whole_line[span.end - 1 :].lstrip(" }]")
-    return f"  {rest}" if rest.startswith("#") else ""
 
 
 def _head(source: Source) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """A text as YAML's own tokens, and as lines, each with its offsets: what the formatter looks at."""
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 import yaml
 
 Token = yaml.Token
+_COMMENT = re.compile(r"#([^\n]*)")
 BLOCK_TEXTS = ("|", ">", "|+", ">+")
 FLOW_STARTS = (yaml.FlowMappingStartToken, yaml.FlowSequenceStartToken)
 FLOW_ENDS = (yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
@@ -77,19 +79,29 @@ def texts(found: list[Token]) -> Iterator[yaml.ScalarToken]:
 
 def comments(text: str) -> list[str]:
     """Return every comment without its ``#``, from top to bottom."""
-    found, at = list[str](), 0
+    return [said for _, said in located(text)]
+
+
+def located(text: str) -> Iterator[tuple[int, str]]:
+    """Yield every comment with its offset."""
+    at = 0
     for token in tokens(text):
-        found += between(text[at : start(token)])
+        yield from _between(text, at, start(token))
         if isinstance(token, yaml.ScalarToken) and token.style in ("|", ">"):
-            found += between(text[start(token) : end(token)].partition("\n")[0])
+            head = text[start(token) : end(token)].partition("\n")[0]
+            yield from _between(text, start(token), start(token) + len(head))
         at = max(at, end(token))
-    return [*found, *between(text[at:])]
+    yield from _between(text, at, len(text))
 
 
 def between(gap: str) -> list[str]:
     """Return the comments in a text that holds no value."""
-    said = (line.partition("#") for line in gap.split("\n"))
-    return [comment.rstrip() for _, mark, comment in said if mark]
+    return [said for _, said in _between(gap, 0, len(gap))]
+
+
+def _between(text: str, begin: int, stop: int) -> Iterator[tuple[int, str]]:
+    for found in _COMMENT.finditer(text, begin, stop):
+        yield found.start(), found[1].rstrip()
 
 
 @dataclass(frozen=True, slots=True)
