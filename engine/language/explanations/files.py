@@ -16,9 +16,9 @@ FILES = {
         "apiVersion: wan-recipe/v9\nkind: recipe\n",
     ),
     "RCP3003": Explanation(
-        "The file uses the old name of a word and the new one, or an old word where it cannot be rewritten, such as behind an "
-        "anchor. Nobody but its author knows which counts.",
-        "Keep one of the two, or write the value out.",
+        "The file uses the old name of a word and the new one, or an old word where it cannot be rewritten: behind an anchor, "
+        "or where a comment about it would be lost. Nobody but its author knows what counts.",
+        "Keep one of the two, write the value out, or give the word lines of its own.",
     ),
     "RCP3201": Explanation(
         "The file is not what that trainer writes: it is no JSON, TOML or YAML, or holds another kind of document.",
