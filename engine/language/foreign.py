@@ -19,6 +19,7 @@ from engine.words.table import MEANINGS
 TABLES = Path(__file__).resolve().parents[1] / "importing" / "tables"
 _OWN = "names"
 _IN_ORDER = (_OWN, "simpletuner", "musubi", "ai-toolkit")  # the first that knows a name says what it means
+_ANYTHING = ("type", "id", "default")  # names that mean another thing at each place
 _OURS = {path.rpartition(".")[2] for path in MEANINGS}
 
 
@@ -40,7 +41,7 @@ def foreign(name: str, value: Any = None, section: str = "") -> Foreign | None:
     bare = name.removeprefix("--").replace("-", "_")
     for table in _IN_ORDER:
         # in a trainer's table, a name that is ours as well means that trainer's
-        if table != _OWN and (bare in _OURS or bare in NAMES):
+        if table != _OWN and (bare in _OURS or bare in NAMES or bare in _ANYTHING):
             break
         rows = _rows(table) if _has(table, bare) else {}
         key = (

@@ -32,6 +32,7 @@ def meant(name: str, at: str, known: Words[str, Any], said: dict[str, Any]) -> s
     return (
         _directive(name)
         or spaced(name)
+        or ("write `kind`" if name == "type" and "kind" in known else "")
         or _batch(name, said)
         or (_called(elsewhere) if elsewhere and elsewhere.word else "")
         or (f"did you mean `{near}`?" if (near := nearest(name, known)) else "")

@@ -65,7 +65,7 @@ def misfits_of_recipe(merged: Section, schema: Schema) -> list[Diagnostic]:
         elif error.validator == "required":
             findings.append(_lack(merged, f"{at}.{_missing(error)}".strip("."), error))
         else:
-            findings.append(Diagnostic("RCP2002", _says(error), place(merged, at), at, _about(at)))
+            findings.append(_wrong(error, at, place(merged, at)))
     return findings
 
 
@@ -137,9 +137,14 @@ def _explain(error: ValidationError, layer: Layer, schema: Schema) -> Iterator[t
                 path,
             )
         if not refused:
-            hint = _hint(error, at, span)
-            help_ = (f"{hint}. " if hint else "") + _about(at)
-            yield Diagnostic("RCP2002", _says(error, span, hint=hint), span, at, help_.strip()), path
+            yield _wrong(error, at, span), path
+
+
+def _wrong(error: ValidationError, at: str, span: Span) -> Diagnostic:
+    """A value of the wrong kind or out of range, with what to write instead."""
+    hint = _hint(error, at, span)
+    help_ = (f"{hint}. " if hint else "") + _about(at)
+    return Diagnostic("RCP2002", _says(error, span, hint=hint), span, at, help_.strip())
 
 
 def _unknown(error: ValidationError, layer: Layer, path: KeyPath) -> Iterator[tuple[Diagnostic, KeyPath]]:
@@ -211,14 +216,14 @@ def _written_out(error: ValidationError) -> str:
     return f"For example `{{{', '.join(words)}}}`." if examples else ""
 
 
-def _says(error: ValidationError, span: Span | None = None, *, hint: str = "") -> str:
+def _says(error: ValidationError, span: Span, *, hint: str) -> str:
     """Say in words what is wrong with a value; what a hint says already is not guessed at."""
     where = ".".join(map(str, error.absolute_path)) or "the file"
     value, limit = _given(error.instance), _given(error.validator_value)
     shown = f"{value!r}" if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     shown = shown if len(shown) <= 60 else shown[:57] + "…"
     match error.validator:
-        case _ if value is None and span and not _is_null(span):
+        case _ if value is None and not _is_null(span):
             return f"`{where}` has no value"
         case "type":
             return f"`{where}` is {shown}, not {_KINDS.get(str(limit), str(limit))}"
