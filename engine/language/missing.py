@@ -18,7 +18,9 @@ def in_own_words(lacks: Sequence[Diagnostic], own: Layer, layers: Iterable[Layer
     if len(missing) > _FEW and not any(layer.kind == "flavour" for layer in layers):
         some = ", ".join(f"`{lack.path}`" for lack in missing[:_FEW])
         message = f"no flavour is extended, so {len(missing)} words are missing: {some} …"
-        span = value_span(own.node, ("extends",)) if own.node.get("extends") else value_span(own.node, ("kind",))
+        span = (
+            value_span(own.node, ("extends",)) if own.node.get("extends") else value_span(own.node, ("kind",))
+        )
         return [*others, Diagnostic("RCP2003", message, span, "extends", _WRITE)]
     return [*others, *(replace(lack, span=_nearest(own.node, lack.path)) for lack in missing)]
 
