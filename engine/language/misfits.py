@@ -153,7 +153,8 @@ def _unknown(error: ValidationError, layer: Layer, path: KeyPath) -> Iterator[tu
     known = {name: word for name, word in _given(error.schema)["properties"].items() if name[0] != "$"}
     if "kind" in said and (help_ := other_kind(at, names, said)):
         span = key_span(layer.node, (*path, names[0]))
-        yield Diagnostic("RCP2001", _of_no_kind(at, names, said), span, f"{at}.{names[0]}", help_), path
+        found = Diagnostic("RCP2001", _of_no_kind(at, names, said), span, f"{at}.{names[0]}", help_)
+        yield from ((found, (*path, name)) for name in names)  # said once; what the kind lacks is said as well
         return
     for name in names:
         below, where = (*path, name), f" under `{at}`" if at else ""

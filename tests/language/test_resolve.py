@@ -97,7 +97,9 @@ def test_nonsense_gets_no_suggestion(recipe) -> None:
 def test_a_choice_names_the_branch_that_was_meant(recipe) -> None:
     text = HEADER + "data: {source: {kind: hub, path: x}}\nsample: {prompts: {cat: a cat}}\n"
     said = {(f.code, f.path) for f in findings(recipe(text))}
-    assert said == {("RCP2001", "data.source.path")}, "what a hub lacks is not said of who means a folder"
+    assert said == {
+        ("RCP2001", "data.source.path"), ("RCP2003", "data.source.repository"), ("RCP2003", "data.source.revision"),
+    }  # fmt: skip
 
 
 def test_a_choice_by_its_bare_name_is_shown_how_it_is_written(recipe) -> None:
