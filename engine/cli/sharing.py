@@ -11,6 +11,7 @@ import typer
 from engine.language.diagnostics import Diagnostic, RecipeError
 from engine.language.files import Access
 from engine.language.pins import lock_file
+from engine.language.resolve import Resolved
 from engine.language.trust import Stranger, is_origin, strangers, trust
 from engine.sharing.lock import held_lock, stale
 
@@ -38,18 +39,19 @@ def ask_for_trust(recipe: Path, access: Access, said: Sequence[str]) -> None:
         trust([stranger.origin])
 
 
-def look_at_lock(recipe: Path, access: Access, *, locked: bool, frozen: bool) -> tuple[Diagnostic, ...]:
+def look_at_lock(resolved: Resolved, access: Access, *, locked: bool, frozen: bool) -> tuple[Diagnostic, ...]:
     """Hold a run against its lock as far as was asked; returns as warnings what is out of date.
 
     Raises:
         RecipeError: the lock is missing or out of date, and that was not to be.
     """
+    recipe = resolved.file
     if locked and frozen:
         raise typer.BadParameter("--locked and --frozen exclude each other")
     if frozen:
         held_lock(recipe)
         return ()
-    found = stale(recipe, access) if locked or lock_file(recipe).exists() else ()
+    found = stale(recipe, access, resolved) if locked or lock_file(recipe).exists() else ()
     if found and locked:
         raise RecipeError(found)
     return tuple(replace(one, severity="warning") for one in found)

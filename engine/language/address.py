@@ -5,6 +5,7 @@ put together again: three protocols, plain names, no user, no password, no way o
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -17,6 +18,14 @@ _FOLDER = re.compile(r"[\w.~+][\w.~+-]*")  # the same on this machine, in any sc
 _REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]{0,199}")
 _CUT_SHORT = re.compile(r"(?=.*[0-9])[0-9a-f]{7,39}")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+# where a name, a token or a password may stand: in an address of ours, and in one of any other kind
+_OURS = re.compile(r"git\+(?:https?|git|ssh)://(?:(?<=ssh://)git@)?([^\s#]*)")
+_PLAIN = re.compile(r"([\w.-]*|\[[\w:.]*\])(:[0-9]*)?(/[^@]*(@[^@]*)?)?")  # its one @ is that of the commit
+_ANY = re.compile(r"://[^\s#\"']*")
+_AUTHORITY = re.compile(r"(?<!git\+https)(?<!git\+http)(?<!git\+git)(?<!git\+ssh)://([^/?]*)")
+_BARE = re.compile(r"([^@:]*|\[[^@]*\])(:[0-9]*)?")
+_NAME_ALONE = re.compile(r"[\w.-]+@[^@:]*(:[0-9]*)?")  # who one is to ssh and its like is no secret
 
 
 class Refused(Exception):
@@ -102,6 +111,28 @@ def is_commit(text: str) -> bool:
     return _COMMIT.fullmatch(text) is not None
 
 
+def userinfo(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where the name, token or password in each address of a text begins and ends.
+
+    One may hold ``@`` and ``/``, so that nobody can tell where it ends: all is taken up to the last ``@`` before ``#``
+    or a space.
+    """
+    for ours in _OURS.finditer(text):
+        before, at, after = ours[1].rpartition("@")
+        of_the_commit = "@" not in before and "/" in before and "/" not in after
+        if at and not of_the_commit and not _PLAIN.fullmatch(ours[1]):
+            yield ours.start(1), ours.start(1) + ours[1].rfind("@")
+    for token in _ANY.finditer(text):
+        end = token.start() + token[0].rfind("@")
+        for found in _AUTHORITY.finditer(text, token.start(), end + 1):
+            name_alone = (
+                _NAME_ALONE.fullmatch(found[1]) and "http" not in text[found.start() - 5 : found.start()]
+            )
+            if not (_BARE.fullmatch(found[1]) or name_alone):
+                yield found.start(1), end
+                break
+
+
 def is_cut_short(text: str) -> bool:
     """Whether a text looks like the first digits of a commit, as git shows them."""
     return _CUT_SHORT.fullmatch(text) is not None
@@ -120,11 +151,14 @@ def parse_address(text: str, *, allow_file: bool) -> Address:
     """
     if not text.isprintable() or " " in text.partition("#")[0]:
         raise Refused("RCP5001", "an address with spaces or control characters", FORM)
+    if any(userinfo(text)):
+        raise Refused("RCP5001", "an address with a user's name or password",
+                      "leave it out: who you are is the business of ssh keys, not of a file that is shared")  # fmt: skip
     place, hash_, file = text.partition("#")
     whole = f"git+https://github.com/{place[3:]}" if place.startswith("gh:") else place
     protocol, slashes, rest = whole.removeprefix("git+").partition("://")
     if not whole.startswith("git+") or not slashes or protocol not in _PROTOCOLS:
-        raise Refused("RCP5001", f"`{_without_user(text)}` is not an address that layers are read from", FORM)
+        raise Refused("RCP5001", f"`{text}` is not an address that layers are read from", FORM)
     if protocol == "file" and not allow_file:
         raise Refused("RCP5001", f"`{text}` is a repository on this machine",
                       "repositories of this machine are read with --allow-file, or with RECIPE_ALLOW_FILE=1")  # fmt: skip
@@ -144,11 +178,8 @@ def parse_address(text: str, *, allow_file: bool) -> Address:
 
 
 def _host(host: str, protocol: str) -> str:
-    """Return the host; a name before it could be a password, and only ssh needs one: always the same."""
+    """Return the host; only ssh needs a name before it, and that is always the same."""
     user, at, bare = host.rpartition("@")
-    if at and not (protocol == "ssh" and user == "git"):
-        raise Refused("RCP5001", f"an address with a user's name or password before `@{bare}`",
-                      "leave it out: who you are is the business of ssh keys, not of a file that is shared")  # fmt: skip
     if bare if protocol == "file" else not _HOST.fullmatch(bare.lower()):
         raise Refused("RCP5001", f"`{bare}` is not the name of a host", FORM)
     return f"{user}{at}{bare.lower()}"
@@ -170,7 +201,3 @@ def _parts(path: str) -> list[str]:
     ):
         raise Refused("RCP5002", f"`{path}` is not a plain relative path", "write it as `folder/name.yaml`")
     return [part for part in path.split("/") if part not in ("", ".")]
-
-
-def _without_user(text: str) -> str:
-    return re.sub(r"//[^/@]*@", "//…@", text)

@@ -63,6 +63,11 @@ class Files:
             RecipeError: it needs the lock, and that cannot be read.
         """
         text, source = str(said.value), said.span.source
+        if len(text) > LONGEST and not is_address(text):
+            # cut short, it would name another file
+            raise Refused(
+                "RCP2201", f"there is no layer `{text[:60]}…`", f"a path has at most {LONGEST} characters"
+            )
         if text.startswith(BUILTIN):
             path, ours = builtin_file(text.removeprefix(BUILTIN)).resolve(), data_folder("recipes").resolve()
             if not path.is_relative_to(ours):
@@ -74,8 +79,7 @@ class Files:
             return self._elsewhere(text, source.blob, below)
         if source.blob is not None:
             return self._take(source.blob.asked.beside(text), source.blob.commit, below)
-        # a name that no file can have is one that is not there
-        path = located(source.folder / text[:LONGEST].replace("\0", ""))
+        path = located(source.folder / text.replace("\0", ""))
         if self.project is not None and not path.is_relative_to(self.project):
             raise Refused("RCP5002", f"`{text}` leads out of the project of this recipe",
                           f"it would be {path}; who gets the recipe gets {self.project} alone: copy the file there")  # fmt: skip

@@ -154,7 +154,9 @@ def _unknown(error: ValidationError, layer: Layer, path: KeyPath) -> Iterator[tu
     if "kind" in said and (help_ := other_kind(at, names, said)):
         span = key_span(layer.node, (*path, names[0]))
         found = Diagnostic("RCP2001", _of_no_kind(at, names, said), span, f"{at}.{names[0]}", help_)
-        yield from ((found, (*path, name)) for name in names)  # said once; what the kind lacks is said as well
+        yield from (
+            (found, (*path, name)) for name in names
+        )  # said once; what the kind lacks is said as well
         return
     for name in names:
         below, where = (*path, name), f" under `{at}`" if at else ""

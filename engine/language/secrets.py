@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from engine.language.address import userinfo
 from engine.language.diagnostics import Diagnostic
 from engine.language.nodes import Source, Span
 
@@ -31,7 +32,6 @@ _FORMS = {
     "discord.com/api/webhooks/": ("a webhook of Discord", "[0-9]+/[A-Za-z0-9_-]+"),
     "discordapp.com/api/webhooks/": ("a webhook of Discord", "[0-9]+/[A-Za-z0-9_-]+"),
     "hooks.slack.com/services/": ("a webhook of Slack", "[A-Za-z0-9/_-]+"),
-    "://": ("a name with a password", r"[^\s/@:'\"]*:[^\s/@'\"]+(?=@)"),
 }
 # a key that is called so, and a value of one word behind it
 _NAMED = (
@@ -77,6 +77,7 @@ def _found(text: str) -> Iterator[tuple[int, int, str]]:
             bound = "(?<![A-Za-z0-9])" if begins[0].isalnum() else ""
             for match in re.finditer(f"{bound}{re.escape(begins)}({rest})", text):
                 yield match.start(1), match.end(1), what
+    yield from ((start, end, "a name or a password in an address") for start, end in userinfo(text))
 
 
 def _named(text: str) -> Iterator[tuple[int, int, str]]:

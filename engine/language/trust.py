@@ -20,7 +20,11 @@ from engine.language.fragments import inclusions
 from engine.language.layers import Layer, load_layers, parents
 from engine.language.nodes import Mapping, Scalar, Span, plain
 
-_ABOUT = "# Repositories whose recipe layers may run here, one a line; `recipe run` asks about others.\n"
+_ONE = ".git"  # at the end of a line: this repository alone
+_ABOUT = (
+    "# Repositories whose recipe layers may run here, one a line; `recipe run` asks about others.\n"
+    "# A line without .git at its end, such as that of an organisation, is all that lies below it.\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,10 @@ def strangers(recipe: Path, access: Access, also: Sequence[str] = ()) -> tuple[S
 def covers(trusted: str, remote: str) -> bool:
     """Whether a trusted origin is a repository, or what it lies below."""
     above, below = _origin(trusted), _origin(remote)
-    return above is not None and below is not None and below[: len(above)] == above
+    if above is None or below is None:
+        return False
+    # a line that ends with .git is that repository alone
+    return below == above if _is_one(trusted) else below[: len(above)] == above
 
 
 def is_origin(text: str) -> bool:
@@ -86,9 +93,13 @@ def trust(origins: Iterable[str]) -> None:
     """Write down that a person trusts origins."""
     file = _file()
     file.parent.mkdir(parents=True, exist_ok=True)
-    new = "".join(f"{origin}\n" for origin in origins)
+    new = "".join(f"{origin if _is_one(origin) else f'{origin}{_ONE}'}\n" for origin in origins)
     with file.open("a", encoding="utf-8") as out:
         out.write(new if out.tell() else _ABOUT + new)
+
+
+def _is_one(origin: str) -> bool:
+    return origin.rstrip("/").endswith(_ONE)
 
 
 def _file() -> Path:
@@ -101,7 +112,7 @@ def _origin(text: str) -> tuple[str, ...] | None:
     host, _, path = rest.partition("/")
     names = [unquote(name) for name in path.split("/")] if path else []
     if names:
-        names[-1] = names[-1].removesuffix(".git")
+        names[-1] = names[-1].removesuffix(_ONE)
     odd = any(name in ("", ".", "..") or any(sign in name for sign in "/\\%?#@") for name in names)
     user, at, bare = host.rpartition("@")
     if (

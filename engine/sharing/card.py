@@ -80,7 +80,7 @@ def verify(folder: Path) -> Facts:
         raise RecipeError([_found(folder, f"{CARD} is not a card")])
     if wrong := list(_changed(folder, facts)):
         raise RecipeError(wrong)
-    recipe = folder / str(facts["recipe"])
+    recipe = folder / str(facts["recipe"])  # one of the files of the card, as was just seen
     now = compose(recipe, OFFLINE)["resolved"]
     if now != facts.get("resolved"):
         raise RecipeError(
@@ -130,6 +130,12 @@ def _readme(resolved: Resolved, facts: Facts) -> str:
 
 def _changed(folder: Path, facts: Facts) -> Iterator[Diagnostic]:
     """Find files that are not what the card says; a card cannot name a file outside of its folder."""
+    listed = {str(file.get("name")) for file in facts["files"] if isinstance(file, dict)}
+    if facts["recipe"] not in listed:
+        yield _found(folder, f"the card's recipe `{facts['recipe']}` is not one of its files")
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    for name in sorted(there - listed - {CARD}):
+        yield _found(folder, f"`{name}` is not in the card")
     for file in facts["files"]:
         name = str(file.get("name")) if isinstance(file, dict) else ""
         path = (folder / name).resolve()

@@ -120,14 +120,17 @@ def lock(recipe: Path, access: Access, upgrade: Sequence[str] | None = None) -> 
     return Locked(file, len(facts["layers"]), changed, tuple(moves))
 
 
-def stale(recipe: Path, access: Access) -> tuple[Diagnostic, ...]:
+def stale(recipe: Path, access: Access, resolved: Resolved | None = None) -> tuple[Diagnostic, ...]:
     """Return what the lock of a recipe says otherwise than the recipe; nothing where it fits.
+
+    Args:
+        resolved: what will run, with all that is set over the recipe; the recipe alone where it is not said.
 
     Raises:
         RecipeError: the recipe is wrong, or there is no lock that can be read.
     """
     held = held_lock(recipe)
-    resolved = resolve(recipe, (), access)
+    resolved = resolved or resolve(recipe, (), access)
     return tuple(_differences(held, compose(recipe, access, resolved), resolved, recipe))
 
 
@@ -305,7 +308,7 @@ def _facts(said: Any) -> Mapping[str, Any]:
 def _layers(held: Facts) -> list[Facts]:
     said = held.get("layers")
     return (
-        [layer for layer in said if isinstance(layer, dict) and "ref" in layer]
+        [layer for layer in said if isinstance(layer, dict) and isinstance(layer.get("ref"), str)]
         if isinstance(said, list)
         else []
     )

@@ -55,7 +55,9 @@ def test_the_default_is_what_the_base_says() -> None:
         assert (default(path).value if default(path) else None) == value, path
 
 
-@pytest.mark.parametrize("said", ["lr", "lora_rank", "network_dim", "gradient_accumulation_steps", "cfg", "sdpa", "linear_alpha"])
+@pytest.mark.parametrize(
+    "said", ["lr", "lora_rank", "network_dim", "gradient_accumulation_steps", "cfg", "sdpa", "linear_alpha"]
+)
 def test_a_name_of_another_trainer_leads_home(said: str) -> None:
     other = foreign(said)
     assert other is not None

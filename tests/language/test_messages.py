@@ -165,7 +165,9 @@ def test_a_size_that_is_a_width_and_a_height_is_shown_at_both(tmp_path: Path) ->
 
 def test_sides_in_the_wrong_section_belong_below_it(tmp_path: Path) -> None:
     found = said(tmp_path, "data: {width: 832, height: 480}\n")
-    assert [one.help for one in found] == [f"`{side}` belongs under `data.size` with `kind: exact`" for side in ("width", "height")]
+    assert [one.help for one in found] == [
+        f"`{side}` belongs under `data.size` with `kind: exact`" for side in ("width", "height")
+    ]
 
 
 def test_everything_about_routes_is_said_where_it_stands(tmp_path: Path) -> None:
@@ -186,7 +188,9 @@ def test_one_way_of_offloading_is_not_told_of_another(tmp_path: Path) -> None:
 
 
 def test_what_is_asked_for_and_what_it_is_are_two_sentences(tmp_path: Path) -> None:
-    (tmp_path / "x.yaml").write_text(HEADER + f"sample: {{prompts: {{cat: {PROMPT}}}}}\ndata: {{source: {{$required: your clips}}}}\n")
+    (tmp_path / "x.yaml").write_text(
+        HEADER + f"sample: {{prompts: {{cat: {PROMPT}}}}}\ndata: {{source: {{$required: your clips}}}}\n"
+    )
     with pytest.raises(RecipeError) as caught:
         resolve(tmp_path / "x.yaml")
     (found,) = caught.value.findings
@@ -235,7 +239,9 @@ def test_a_secret_by_name_is_shown_nowhere_and_found_once(tmp_path: Path) -> Non
     ],
 )  # fmt: skip
 def test_a_text_that_a_comment_cuts_is_remarked_on(tmp_path: Path, text: str, cut: bool) -> None:
-    found = said(tmp_path, f"data: {{source: {{kind: folder, path: x}}}}\nsample:\n  prompts:\n    a: {text}\n")
+    found = said(
+        tmp_path, f"data: {{source: {{kind: folder, path: x}}}}\nsample:\n  prompts:\n    a: {text}\n"
+    )
     assert ("RCP1010" in {one.code for one in found}) is cut
 
 

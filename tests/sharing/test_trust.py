@@ -107,7 +107,7 @@ def test_who_was_trusted_once_is_not_asked_about_again(remote: Remote, mine: Pat
     trust([f"file://{remote.folder}"])
     assert strangers(recipe, online(mine)) == ()
     trust(["https://h.org/x"])
-    assert trusted_origins() == (f"file://{remote.folder}", "https://h.org/x")
+    assert trusted_origins() == (f"file://{remote.folder}.git", "https://h.org/x.git")
     assert (
         (mine / "config" / "trusted-origins")
         .read_text()

@@ -42,7 +42,7 @@ def command(
     made, resolved, warnings = pipeline.plan(
         recipe, overrides(sets, jsons, unsets), store_folder(store), access
     )
-    warnings += look_at_lock(recipe, access, locked=locked, frozen=frozen)
+    warnings += look_at_lock(resolved, access, locked=locked, frozen=frozen)
     ask_for_trust(recipe, access, trust or ())
     print_findings(held_to(warnings, strict=strict))
     typer.echo(show_plan(made))
