@@ -1,121 +1,201 @@
-"""Decode a clip to the exact shape that a bucket asks for.
+"""Decode of a clip exactly what a cut asks for.
 
-Three rules, and no others:
+Four rules, and no others:
 
-1. Frame ``k`` is what a viewer sees ``k / fps`` seconds after the first frame, so motion
+1. Frame ``k`` of a clip is what a viewer sees ``k / fps`` seconds after its first frame, so motion
    keeps its speed at any rate, fixed or variable.
-2. A picture keeps its aspect: it is scaled to cover the bucket, then cropped at the centre.
-3. A clip that is too short is an error, never padded.
+2. The whole picture, as displayed, is scaled to the size that the cut says, and the bucket is cut out of it.
+3. A clip that is too short is an error, never padded; it begins again only where the cut says so.
+4. What is not asked for costs as little as the file allows: decoding starts at the last key frame before
+   the cut, ends with the cut, and a frame that is never shown is never scaled.
 """
 
 from collections.abc import Iterator
+from itertools import chain, islice, repeat
 from math import ceil
 from pathlib import Path
 
+import av
 import numpy as np
+from av.container import InputContainer
 from av.video.frame import VideoFrame
+from av.video.reformatter import Colorspace, VideoReformatter
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from PIL import Image
 
-from engine.clips.files import ROUNDING, UnreadableClip, is_image
-from engine.clips.probe import displayed_size, open_image, open_video, quarter_turns
-from engine.clips.sizes import Bucket
+from engine.clips.files import MOST_PIXELS, ROUNDING, UnreadableClip, is_image
+from engine.clips.probe import open_image, open_video, quarter_turns
+from engine.clips.sizes import Cut
 
 Pixels = NDArray[np.uint8]
 
+_FAR = 1.0  # seconds into a clip from which seeking costs less than decoding what lies before
 
-def read_frames(path: Path, bucket: Bucket, fps: float) -> Pixels:
-    """Read the first ``bucket.frames`` frames of ``path``, resampled to ``fps``.
+
+def read_frames(path: Path, cut: Cut, fps: float) -> Pixels:
+    """Read what `frames_of` gives as one array: ``(F, H, W, 3)`` uint8, of the bucket's shape."""
+    bucket = cut.bucket
+    frames_FHWC = np.empty((bucket.frames, bucket.height, bucket.width, 3), np.uint8)
+    for frame_HWC, place_HWC in zip(frames_of(path, cut, fps), frames_FHWC, strict=True):
+        place_HWC[:] = frame_HWC
+    return frames_FHWC
+
+
+def frames_of(path: Path, cut: Cut, fps: float) -> Iterator[Pixels]:
+    """Decode one frame after the other, in memory that does not grow with the clip.
+
+    Only a clip that is looped is kept, for its `period`. A frame that is shown for longer comes as the
+    same array again: copy what you change.
 
     Args:
         path: a video, or an image, which is a clip of one frame.
-        bucket: the size of the answer, in pixels and frames.
-        fps: frames per second of the answer.
+        cut: which frames at which size; frame ``k`` of the answer is frame ``start + k % period`` of the clip.
+        fps: frames per second of the answer, greater than 0.
 
-    Returns:
-        ``(F, H, W, 3)`` uint8, red, green, blue; the shape is the bucket's.
+    Yields:
+        ``cut.bucket.frames`` times ``(H, W, 3)`` uint8, red, green, blue.
 
     Raises:
-        UnreadableClip: if the file cannot be decoded, or holds too few frames.
+        UnreadableClip: if the file cannot be decoded, or, after the last one, if it holds too few frames.
     """
-    frames_HWC = [_fit_image(open_image(path), bucket)] if is_image(path) else _resample(path, bucket, fps)
-    if len(frames_HWC) < bucket.frames:
-        found = f"{len(frames_HWC)} of the {bucket.frames} frames asked for at {fps:g} per second"
-        raise UnreadableClip(path, f"could be decoded to only {found}")
-    return np.stack(frames_HWC[: bucket.frames])
+    if cut.scaled[0] * cut.scaled[1] > MOST_PIXELS:
+        raise UnreadableClip(path, f"would be scaled to {cut.scaled[0]}x{cut.scaled[1]} pixels")
+    wanted = cut.bucket.frames
+    once = min(cut.period, wanted)
+    clip = _image(path, cut) if is_image(path) else _video(path, cut, fps)
+    loop_HWC: list[Pixels] = []
+    given = 0
+    for frame_HWC in islice(clip, once):
+        given += 1
+        if once < wanted:
+            loop_HWC.append(frame_HWC)
+        yield frame_HWC
+    if given < once:
+        since = f" from frame {cut.start} on" if cut.start else ""
+        found = f"only {given} of the {once} frames asked for at {fps:g} per second{since}"
+        raise UnreadableClip(path, f"could be decoded to {found}")
+    for frame in range(once, wanted):
+        yield loop_HWC[frame % once]
 
 
-def _resample(path: Path, bucket: Bucket, fps: float) -> list[Pixels]:
-    """Decode until the bucket is full; a frame that is never shown is never scaled."""
-    frames_HWC: list[Pixels] = []
-    for frame, size, end in _shown(path):
-        missing = min(bucket.frames, ceil((end - ROUNDING) * fps)) - len(frames_HWC)
-        if missing > 0:
-            frames_HWC += [_fit_frame(frame, size, bucket)] * missing
-        if len(frames_HWC) == bucket.frames:
-            break
-    return frames_HWC
+def _image(path: Path, cut: Cut) -> Iterator[Pixels]:
+    """Yield the one frame of an image; what is transparent becomes white, as on a page."""
+    image = open_image(path)
+    if cut.start:
+        return
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    scaled = image.convert("RGB").resize(cut.scaled, Image.Resampling.BICUBIC)
+    yield _cut_out(np.asarray(scaled), cut).copy()
 
 
-def _shown(path: Path) -> Iterator[tuple[VideoFrame, tuple[int, int], float]]:
-    """Yield each frame, its displayed size, and when it ends in seconds after the clip's start.
+def _video(path: Path, cut: Cut, fps: float) -> Iterator[Pixels]:
+    """Yield the frames of a video from the cut's start to the end of the file, at ``fps``."""
+    scaler = VideoReformatter()
+    number = cut.start
+    for frame, end in _shown(path, cut.start / fps):
+        until = ceil((end - ROUNDING) * fps)
+        if until > number:
+            frame_HWC = _fit(scaler, frame, cut)
+            yield from repeat(frame_HWC, until - number)
+            number = until
+
+
+def _shown(path: Path, since: float) -> Iterator[tuple[VideoFrame, float]]:
+    """Yield each frame that is shown later than ``since``, maybe earlier ones, and when it ends; seconds of the clip."""
+    if since > _FAR:
+        with open_video(path) as (container, stream):
+            landed = _landed(container, stream, since)
+            if landed is not None:
+                yield from _timed(container, stream, *landed)
+                return
+    with open_video(path) as (container, stream):
+        yield from _timed(container, stream, container.decode(stream))
+
+
+def _landed(
+    container: InputContainer, stream: VideoStream, since: float
+) -> tuple[Iterator[VideoFrame], float] | None:
+    """Seek to the last key frame at or before ``since`` seconds after the first frame.
+
+    Returns:
+        the frames from there on and the time of the first frame; None where the times of the file, or its
+        index, are not to be trusted.
+    """
+    if not _has_times(container):
+        return None
+    first = next(container.decode(stream), None)
+    # without durations the last frame lasts as long as all the others on average, and so all have to be seen
+    if first is None or first.time is None or not first.duration:
+        return None
+    moment = first.time + since
+    try:
+        container.seek(int(moment / (stream.time_base or 1)), stream=stream)
+        frames = container.decode(stream)
+        # what comes before a key frame may lack the frames that it was made from
+        key = next((frame for frame in frames if frame.key_frame), None)
+    except av.FFmpegError:  # it is read from its start, which says what is wrong
+        return None
+    if key is None or key.time is None or not first.time <= key.time <= moment:
+        return None
+    return chain([key], frames), first.time
+
+
+def _timed(
+    container: InputContainer, stream: VideoStream, frames: Iterator[VideoFrame], first: float | None = None
+) -> Iterator[tuple[VideoFrame, float]]:
+    """Yield each frame, and when it ends in seconds after the time ``first``, by default that of the first of them.
 
     A frame ends where the next one starts. The last ends by its own duration or, where the
     file gives none, after the mean gap between the others.
     """
-    with open_video(path) as (container, stream):
-        usual_gap = 1 / float(stream.guessed_rate or 1)
-        # AVI stores a rate and no times; those FFmpeg makes up for it run backwards at B-frames
-        has_times = container.format.name != "avi"
-        shown, first, start, count = None, 0.0, 0.0, 0
-        for frame in container.decode(stream):
-            now = frame.time if has_times and frame.time is not None else count * usual_gap
-            if shown is None:
-                first = now
-            else:
-                yield shown, displayed_size(shown, stream), now - first
-            shown, start, count = frame, now - first, count + 1
-        if shown is not None:
-            gap = start / (count - 1) if count > 1 else usual_gap
-            own = float((shown.duration or 0) * (shown.time_base or 0))
-            yield shown, displayed_size(shown, stream), start + (own or gap)
+    usual_gap = 1 / float(stream.guessed_rate or 1)
+    has_times = _has_times(container)
+    shown, began, now, count = None, 0.0, -usual_gap, 0
+    for frame in frames:
+        now = frame.time if has_times and frame.time is not None else now + usual_gap
+        if shown is None:
+            began = now
+            first = now if first is None else first
+        else:
+            yield shown, now - (first or 0.0)
+        shown, count = frame, count + 1
+    if shown is not None:
+        gap = (now - began) / (count - 1) if count > 1 else usual_gap
+        own = float((shown.duration or 0) * (shown.time_base or 0))
+        yield shown, now - (first or 0.0) + (own or gap)
 
 
-def _fit_frame(frame: VideoFrame, size: tuple[int, int], bucket: Bucket) -> Pixels:
-    """Scale a video frame, turn it upright and crop it to the bucket."""
+def _fit(scaler: VideoReformatter, frame: VideoFrame, cut: Cut) -> Pixels:
+    """Scale a video frame, turn it upright and cut the bucket out of it."""
     turns = quarter_turns(frame)
-    width, height = _cover(size, bucket)
-    lying = (height, width) if turns % 2 else (width, height)
-    scaled = frame.reformat(
-        width=lying[0],
-        height=lying[1],
-        format="rgb24",
+    width, height = cut.scaled[::-1] if turns % 2 else cut.scaled
+    scaled = scaler.reformat(
+        frame,
+        width=width,
+        height=height,
+        # FFmpeg writes separate planes twice as fast as packed colours, and keeps all of the chroma in them
+        format="gbrp",
         # some PyAV versions heed the file's colour space only where another one is asked for
         src_colorspace=int(frame.colorspace),
-        dst_colorspace="DEFAULT",
+        dst_colorspace=Colorspace.DEFAULT,
         interpolation="BICUBIC",
     )
-    upright_HWC = np.rot90(scaled.to_ndarray().astype(np.uint8, copy=False), turns)
-    return _crop(upright_HWC, bucket)
+    lying_HWC = scaled.to_ndarray().astype(np.uint8, copy=False)
+    return _cut_out(np.rot90(lying_HWC, turns), cut).copy()
 
 
-def _fit_image(image: Image.Image, bucket: Bucket) -> Pixels:
-    """Scale an image and crop it to the bucket; what is transparent becomes white, as on a page."""
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-    scaled = image.convert("RGB").resize(_cover(image.size, bucket), Image.Resampling.BICUBIC)
-    return _crop(np.asarray(scaled), bucket)
+def _cut_out(frame_HWC: Pixels, cut: Cut) -> Pixels:
+    """Return the bucket's part of a scaled picture; a view."""
+    left, top = cut.corner
+    return frame_HWC[top : top + cut.bucket.height, left : left + cut.bucket.width]
 
 
-def _cover(size: tuple[int, int], bucket: Bucket) -> tuple[int, int]:
-    """Return the smallest ``(width, height)`` of the same aspect that leaves no gap in the bucket."""
-    scale = max(bucket.width / size[0], bucket.height / size[1])
-    return max(bucket.width, round(size[0] * scale)), max(bucket.height, round(size[1] * scale))
+def _has_times(container: InputContainer) -> bool:
+    """Tell whether frames say when they are shown.
 
-
-def _crop(frame_HWC: Pixels, bucket: Bucket) -> Pixels:
-    """Cut the centre out; copied, so that the rest of the picture can be freed."""
-    top = (frame_HWC.shape[0] - bucket.height) // 2
-    left = (frame_HWC.shape[1] - bucket.width) // 2
-    return frame_HWC[top : top + bucket.height, left : left + bucket.width].copy()
+    AVI stores a rate and no times; those that FFmpeg makes up for it run backwards at B-frames.
+    """
+    return container.format.name != "avi"

@@ -1,12 +1,26 @@
 """What is said of a clip, and which files are clips. Free of any decoder, so that a plan that finds nothing new is quick."""
 
+import re
 from dataclasses import dataclass
 from math import floor
 from pathlib import Path
 from typing import Literal
 
+# What a folder is searched for. What a file is then, follows from its content.
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi"})
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
+
+MOST_PIXELS = 2**26
+"""Pixels that a picture may have: 8192 x 8192. A small file can claim far more than memory holds."""
+
+# How an image starts. ``BM`` alone could be the length of a film's first part, so four zeros must follow the file's length.
+_IMAGES = {
+    "png": re.compile(rb"\x89PNG\r\n\x1a\n"),
+    "jpeg": re.compile(rb"\xff\xd8\xff"),
+    "webp": re.compile(rb"RIFF.{4}WEBP", re.DOTALL),
+    "bmp": re.compile(rb"BM.{4}\0{4}", re.DOTALL),
+}
+_HEAD = 16  # bytes
 
 # Some containers round every time to the millisecond; two roundings can add up.
 ROUNDING = 0.002
@@ -47,8 +61,36 @@ def frames_at(probe: Probe, fps: float) -> int:
 
 
 def is_image(path: Path) -> bool:
-    """Tell images from videos by suffix; refuse a suffix that is neither."""
-    suffix = path.suffix.lower()
-    if suffix not in VIDEO_SUFFIXES | IMAGE_SUFFIXES:
-        raise UnreadableClip(path, "is neither a video nor an image by its suffix")
-    return suffix in IMAGE_SUFFIXES
+    """Tell an image from a video by its content, whatever it is called.
+
+    Raises:
+        UnreadableClip: if it is no file, is empty, or cannot be opened.
+    """
+    return image_format(path) is not None
+
+
+def image_format(path: Path) -> str | None:
+    """Return ``png``, ``jpeg``, ``webp`` or ``bmp`` if ``path`` starts like one, or None if it does not.
+
+    Raises:
+        UnreadableClip: if it is no file, is empty, or cannot be opened.
+    """
+    check_file(path)
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError as error:
+        raise UnreadableClip(path, f"cannot be opened: {error.strerror}") from error
+    return next((name for name, shape in _IMAGES.items() if shape.match(head)), None)
+
+
+def check_file(path: Path) -> None:
+    """Refuse what no decoder should be asked about; a pipe, for one, would wait for ever.
+
+    Raises:
+        UnreadableClip: if it is no file, or is empty.
+    """
+    if not path.is_file():
+        raise UnreadableClip(path, "is not a file")
+    if path.stat().st_size == 0:
+        raise UnreadableClip(path, "is empty")

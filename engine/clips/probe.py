@@ -1,6 +1,6 @@
 """Say what a video or image file really holds, without trusting its header or its name.
 
-Four rules, and no others:
+Five rules, and no others:
 
 1. Frames are counted, not read from a header: every packet that is shown counts once.
    Packets cut short by a truncated file do not count.
@@ -8,11 +8,14 @@ Four rules, and no others:
 3. Sizes are as displayed: after rotation, and with square pixels.
 4. A file may open no other file. Only containers that hold their own pictures are
    allowed, whatever the suffix: a playlist renamed to ``.mp4`` is refused.
+5. A picture larger than `MOST_PIXELS` is refused from its header, before memory is given to it.
 """
 
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from errno import EINVAL
 from math import inf
 from pathlib import Path
 from typing import NoReturn
@@ -25,7 +28,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image, ImageOps
 
-from engine.clips.files import Probe, UnreadableClip, is_image
+from engine.clips.files import MOST_PIXELS, Probe, UnreadableClip, check_file, image_format
 
 # What may open at all, by FFmpeg's and by Pillow's name. A file need not match its own
 # suffix, for many a WebM is called .mp4; each of these holds its pictures inside itself.
@@ -37,7 +40,19 @@ _OPEN_OPTIONS = {
     "protocol_whitelist": "file",
     "fflags": "+discardcorrupt",
 }
-_IMAGE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+# FFmpeg's own limit also holds where a size is only said, or changes, inside the stream.
+_SIZE_LIMIT = {"max_pixels": str(MOST_PIXELS)}
+# What Pillow's parsers trip over in damaged files, found by damaging some at random.
+_IMAGE_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    EOFError,
+    struct.error,
+    Image.DecompressionBombError,
+)
 
 
 def probe(path: Path) -> Probe:
@@ -46,17 +61,22 @@ def probe(path: Path) -> Probe:
     Raises:
         UnreadableClip: if it is missing, empty, broken, or no clip at all.
     """
-    return _probe_image(path) if is_image(path) else _probe_video(path)
+    picture = image_format(path)
+    return _probe_video(path) if picture is None else _probe_image(path, picture)
 
 
 @contextmanager
 def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a video and choose its first moving picture; any failure inside is `UnreadableClip`."""
-    _check_file(path)
+    check_file(path)
     try:
-        with av.open(f"file:{path.absolute()}", mode="r", options=_OPEN_OPTIONS) as container:
+        with _container(path) as container:
             stream = _moving_picture(path, container)
-            stream.thread_type = "AUTO"
+            coder = stream.codec_context
+            _check_size(path, coder.width, coder.height)
+            coder.options = _SIZE_LIMIT
+            # clips are read beside each other; threads within one would cost more than they bring
+            coder.thread_count = 1
             yield container, stream
     except av.FFmpegError as error:
         _refuse(path, error.strerror or str(error), error)
@@ -66,11 +86,12 @@ def open_image(path: Path) -> Image.Image:
     """Load an image, turned upright as its camera asked; colours are as stored.
 
     Raises:
-        UnreadableClip: if it cannot be loaded whole, or has 16-bit grey, which would turn white.
+        UnreadableClip: if it cannot be loaded whole, is too large, or has 16-bit grey, which would turn white.
     """
-    _check_file(path)
+    check_file(path)
     try:
         with Image.open(path, formats=_IMAGE_FORMATS) as image:
+            _check_size(path, *image.size)
             upright = ImageOps.exif_transpose(image)
     except _IMAGE_ERRORS as error:
         _refuse(path, "no image is recognised" if "identify" in str(error) else str(error), error)
@@ -131,14 +152,27 @@ def _probe_video(path: Path) -> Probe:
     if first is None or not timeline.count:
         raise UnreadableClip(path, "holds no frame")
     width, height = displayed_size(first, stream)
+    _check_size(path, width, height)
     frames, seconds = timeline.count, timeline.seconds(usual_gap)
     return Probe("video", width, height, frames, seconds, frames / seconds if seconds else 0.0, codec)
 
 
-def _probe_image(path: Path) -> Probe:
+def _probe_image(path: Path, codec: str) -> Probe:
     """Load the image whole, which is the only proof that it is whole."""
     image = open_image(path)
-    return Probe("image", image.width, image.height, 1, 0.0, 0.0, path.suffix.lower().lstrip("."))
+    return Probe("image", image.width, image.height, 1, 0.0, 0.0, codec)
+
+
+def _container(path: Path) -> InputContainer:
+    """Open what is allowed; a title in an older encoding is no reason to refuse a film."""
+    options = _OPEN_OPTIONS | _SIZE_LIMIT
+    try:
+        return av.open(f"file:{path.absolute()}", mode="r", options=options, metadata_errors="replace")
+    except av.FFmpegError as error:
+        if error.errno != EINVAL:
+            raise
+        # FFmpeg knows what it is, and it is not on the list
+        _refuse(path, "no video and no image is recognised", error)
 
 
 def _moving_picture(path: Path, container: InputContainer) -> VideoStream:
@@ -151,12 +185,14 @@ def _moving_picture(path: Path, container: InputContainer) -> VideoStream:
     raise UnreadableClip(path, "holds no video stream")
 
 
-def _check_file(path: Path) -> None:
-    """Refuse what no decoder should be asked about; a pipe, for one, would wait for ever."""
-    if not path.is_file():
-        raise UnreadableClip(path, "is not a file")
-    if path.stat().st_size == 0:
-        raise UnreadableClip(path, "is empty")
+def _check_size(path: Path, width: int, height: int) -> None:
+    """Refuse pictures that would not fit into memory, and those that do not say how large they are."""
+    if not width * height:
+        raise UnreadableClip(path, f"has pictures of no known size, or of more than {MOST_PIXELS:,} pixels")
+    if width * height > MOST_PIXELS:
+        raise UnreadableClip(
+            path, f"has pictures of {width}x{height}; more than {MOST_PIXELS:,} pixels are not read"
+        )
 
 
 def _refuse(path: Path, reason: str, error: Exception) -> NoReturn:
