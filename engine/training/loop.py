@@ -124,13 +124,10 @@ def train(
 
 def _gradients(loss_of: LossOf, order: Order, step: int, micro_batch: int) -> float:
     """Gather the gradients of a batch, a few samples at a time; returns its mean loss."""
-    samples = order.batch(step)
     total = 0.0
-    for at in range(0, len(samples), micro_batch):
-        some = samples[at : at + micro_batch]
-        first = step * order.batch_size + at
+    for part in order.share(step, micro_batch):
         # each part counts by its share, so that the split does not change the mathematics
-        loss = loss_of(some, range(first, first + len(some))) * (len(some) / len(samples))
+        loss = loss_of(part.samples, part.positions) * (len(part.samples) / order.batch_size)
         loss.backward()
         total += float(loss.detach())
     return total

@@ -37,7 +37,7 @@ def warned(place: Path, *sets: str) -> list[Diagnostic]:
 
 def test_a_bucket_with_fewer_clips_than_a_batch_is_named_with_the_remedy(place: Path) -> None:
     (found,) = warned(place, "train.batch_size=2")
-    assert "1 of 2 buckets have fewer clips than a batch of 2: 1 at 48x96x17" in found.message
+    assert "1 of 2 buckets have fewer samples in an epoch than a batch of 2: 1 at 48x96x17" in found.message
     assert (found.path, found.severity, found.span.source.name) == ("train.batch_size", "warning", "--set #1")
     assert "smallest count" in found.help
     assert found.related[0][1].source.name == str(place / "x.yaml")

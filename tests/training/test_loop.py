@@ -15,9 +15,9 @@ from engine.training.loop import Metrics, NotFinite, Settings, Stopped, train
 from engine.training.lora import adapter_state, add_lora, load_adapter_state, trainable
 from engine.training.noise import generator
 from engine.training.optimizers import OPTIMIZERS, flatten, restore
-from engine.training.order import Order
+from engine.training.order import Group, Order
 
-ORDER = Order(((0, 1, 2, 3, 4), (5, 6, 7)), 4, 0)
+ORDER = Order(((Group((0, 1, 2, 3, 4), 5),), (Group((5, 6, 7), 3),)), 4, 0)
 DATA = torch.randn(8, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 SETTINGS = Settings(
     steps=6, micro_batch=4, learning_rate=0.05, schedule="cosine", warmup_steps=2, clip="norm", clip_limit=1.0,

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from engine.device import PRECISIONS, choose
@@ -16,12 +16,13 @@ from engine.seam import Work
 from engine.stages.encode_text.spec import EMPTY
 from engine.stages.train.layers import linear_layers, match
 from engine.stages.train.spec import TrainRuntime, TrainSpec
+from engine.tensors import load_tensors
 from engine.training import checkpoints, noise
 from engine.training.loop import Metrics, NotFinite, Settings, Stopped
 from engine.training.loop import train as train_loop
 from engine.training.lora import NoSuchLayers, adapter_state, add_lora, load_adapter_state, trainable
 from engine.training.optimizers import OPTIMIZERS, flatten, restore
-from engine.training.order import Order
+from engine.training.order import Group, Order
 from engine.wan.attention import NoSuchKernels, use_kernels
 from engine.wan.denoise import predict
 from engine.wan.feed_forward import chunk_feed_forward
@@ -93,11 +94,11 @@ def _adapted_model(work: Training, device: torch.device) -> torch.nn.Module:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """What is trained on: sample i pairs a clip's latents with a caption's embedding."""
+    """What is trained on: sample i pairs a clip's latents with the embeddings of its captions, one or more variants."""
 
     clips: tuple[str, ...]
     latents: tuple[str, ...]  # keys of items
-    captions: tuple[str, ...]  # keys of items
+    captions: tuple[tuple[str, ...], ...]  # keys of items
     empty: str
     order: Order
 
@@ -107,21 +108,27 @@ class Samples:
 
 
 def load_samples(work: Training) -> Samples:
-    """Pair clips and captions, and order them by bucket."""
-    pairs = json.loads((work.inputs["survey/captions"] / "captions.json").read_text())
+    """Pair clips with their captions, and order them by bucket."""
+    said = json.loads((work.inputs["survey/samples"] / "samples.json").read_text())
     latents = json.loads((work.inputs["encode_video/latents"] / "latents.json").read_text())
     texts = json.loads((work.inputs["encode_text/captions"] / "captions.json").read_text())
-    buckets: dict[tuple[int, ...], list[int]] = {}
-    for index, pair in enumerate(pairs):
-        buckets.setdefault(tuple(latents[pair["clip"]]["bucket"]), []).append(index)
-    ordered = tuple(tuple(buckets[bucket]) for bucket in sorted(buckets))
     return Samples(
-        clips=tuple(work.files.get(latents[pair["clip"]]["media"], pair["clip"]) for pair in pairs),
-        latents=tuple(latents[pair["clip"]]["item"] for pair in pairs),
-        captions=tuple(texts[pair["caption"]] for pair in pairs),
+        clips=tuple(work.files.get(latents[sample["clip"]]["media"], sample["clip"]) for sample in said),
+        latents=tuple(latents[sample["clip"]]["item"] for sample in said),
+        captions=tuple(tuple(texts[caption] for caption in sample["captions"]) for sample in said),
         empty=texts[EMPTY],
-        order=Order(ordered, work.spec.batch_size, work.spec.seed),
+        order=_order(work),
     )
+
+
+def _order(work: Training) -> Order:
+    groups = json.loads((work.inputs["survey/samples"] / "groups.json").read_text())
+    buckets: dict[tuple[int, ...], list[Group]] = {}
+    for group in groups:
+        buckets.setdefault(tuple(group["bucket"]), []).append(Group(tuple(group["samples"]), group["take"]))
+    # by shape, so that it does not matter which bucket was met first
+    in_turn = tuple(tuple(buckets[bucket]) for bucket in sorted(buckets))
+    return Order(in_turn, work.spec.batch_size, work.spec.seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +168,13 @@ class _Run:
         dropped = (
             torch.rand((), generator=noise.generator(spec.seed, "caption", position)) < spec.caption_dropout
         )
-        key = self.samples.empty if dropped else self.samples.captions[index]
+        key = self.samples.empty if dropped else self._variant(index, position)
         return pad_text(_item(self.work, "encode_text", key, "text", "text_LD"), spec.max_tokens)
+
+    def _variant(self, index: int, position: int) -> str:
+        variants = self.samples.captions[index]
+        rng = noise.generator(self.work.spec.seed, "variant", position)
+        return variants[int(torch.randint(len(variants), (), generator=rng))]
 
     def resume(self) -> int:
         """Take up the newest whole checkpoint; returns the steps that are done."""
@@ -204,7 +216,7 @@ LOG = "steps.jsonl"
 
 
 def _item(work: Training, maker: str, key: str, file: str, name: str) -> Tensor:
-    return load_file(work.items.open(f"{maker}/{key}") / f"{file}.safetensors")[name].float()
+    return load_tensors(work.items.open(f"{maker}/{key}"), file)[name].float()
 
 
 def _levels(spec: TrainSpec) -> noise.Levels:

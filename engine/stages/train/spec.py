@@ -39,6 +39,7 @@ class TrainSpec(Spec):
     noise: Noise = at("train.noise")
     caption_dropout: float = at("train.caption_dropout")
     max_tokens: int = at("model.text_encoder.max_tokens")
+    conditioning: str = at("model.conditioning")
     precision: str = at("train.precision")
     seed: int = at("train.seed")
 
@@ -73,7 +74,7 @@ def _foresee(view: View) -> Foresight:
     note = f"{len(matched.names)} of {len(layers)} linear layers, {adapter // FLOAT32:,} parameters"
     return Foresight(
         amount=spec.steps, unit="steps", bytes=adapter * (1 + (kept + 1) * (1 + averages)),
-        troubles=(*_patterns(matched, len(layers)), *_small_buckets(view)), notes=(note,),
+        troubles=(*_patterns(matched, len(layers)), *_small_buckets(view), *_conditioned(spec)), notes=(note,),
     )  # fmt: skip
 
 
@@ -86,37 +87,46 @@ def _patterns(matched: Matched, layers: int) -> Iterator[Trouble]:
         yield Trouble("RCP4006", "train.lora.targets", f"{target!r} takes too long to match", help_)
 
 
+def _conditioned(spec: TrainSpec) -> Iterator[Trouble]:
+    """What the denoiser is shown of a clip is encoded, and not yet given to it."""
+    if spec.conditioning != "none":
+        yield Trouble(
+            "RCP4209", "model.conditioning", f"a denoiser that is shown a {spec.conditioning.replace('_', ' ')} cannot be trained yet",
+            "its latents can be made, and training waits for the flavours that have it: write `none` for text to video",
+        )  # fmt: skip
+
+
 def _small_buckets(view: View) -> Iterator[Trouble]:
     """A batch has clips of one shape only: where there are fewer of them than a batch takes, it repeats some."""
     try:
-        clips = json.loads(view.inputs["survey/clips"].read("clips.json"))
-        said = json.loads(view.inputs["survey/captions"].read("captions.json"))
+        groups = json.loads(view.inputs["survey/samples"].read("groups.json"))
     except NotMade:
         return
-    size, shapes = view.spec.batch_size, {clip["id"]: "x".join(map(str, clip["bucket"])) for clip in clips}
-    buckets = Counter(shapes[sample["clip"]] for sample in said)
+    size, buckets = view.spec.batch_size, Counter[str]()
+    for group in groups:
+        buckets["x".join(map(str, group["bucket"]))] += group["take"]
     small = {shape: count for shape, count in sorted(buckets.items()) if count < size}
     if small:
         shown = ", ".join(f"{count} at {shape}" for shape, count in list(small.items())[:_MOST_BUCKETS])
         more = " …" if len(small) > _MOST_BUCKETS else ""
         yield Trouble(
             "RCP4107", "train.batch_size",
-            f"{len(small)} of {len(buckets)} buckets have fewer clips than a batch of {size}: {shown}{more}",
-            "a batch is of one shape, so these repeat their clips within one batch and count for more: add clips of that "
-            "shape, set `train.batch_size` to the smallest count, or give all clips one shape with `data.size: {kind: exact, …}`",
+            f"{len(small)} of {len(buckets)} buckets have fewer samples in an epoch than a batch of {size}: {shown}{more}",
+            f"a batch is of one shape, so each of these waits for several epochs and then shows the same clips more than once in it. A bucket "
+            f"is whole from {size} samples on: add clips of that shape, raise `data.repeats`, set `train.batch_size` to the smallest count, give "
+            "all clips one shape with `data.size: {kind: exact, …}`, or let them be repeated with `data.small_buckets: repeat`",
             warning=True, rule="data.size",
         )  # fmt: skip
 
 
 TRAIN = Stage(
     name="train",
-    version=1,
+    version=2,
     spec=TrainSpec,
     runtime=TrainRuntime,
     needs=(
         "fetch_model/transformer",
-        "survey/clips",
-        "survey/captions",
+        "survey/samples",
         "encode_text/captions",
         "encode_video/latents",
     ),
