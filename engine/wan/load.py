@@ -8,7 +8,14 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
-from transformers import AutoTokenizer, PreTrainedTokenizerBase, UMT5EncoderModel
+from transformers import (
+    AutoImageProcessor,
+    AutoTokenizer,
+    BaseImageProcessor,
+    CLIPVisionModel,
+    PreTrainedTokenizerBase,
+    UMT5EncoderModel,
+)
 
 
 def load_transformer(folder: Path, dtype: torch.dtype, device: torch.device) -> WanTransformer3DModel:
@@ -45,3 +52,18 @@ def load_text_encoder(
             "this version of transformers loads UMT5 with an untied embedding table; install another"
         )
     return tokenizer, encoder.to(device).eval()
+
+
+def load_image_encoder(folder: Path, device: torch.device) -> tuple[BaseImageProcessor, CLIPVisionModel]:
+    """Return the processor and the encoder of pictures in float32, in evaluation mode; only Wan 2.1 I2V has them.
+
+    Raises:
+        ValueError: the file lacks weights; transformers would leave them at their random start.
+    """
+    processor = AutoImageProcessor.from_pretrained(folder / "image_processor")
+    encoder, report = CLIPVisionModel.from_pretrained(
+        folder / "image_encoder", dtype=torch.float32, output_loading_info=True
+    )
+    if missing := sorted(report["missing_keys"]):
+        raise ValueError(f"the image encoder's file lacks {', '.join(missing[:3])}")
+    return processor, encoder.to(device).eval()

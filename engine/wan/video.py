@@ -1,39 +1,103 @@
 """Clips as Wan sees them: latents of the video codec, normalised.
 
 A latent is the mode of the codec's posterior, minus its mean, over its deviation, both in the codec's config. The codec
-takes the first frame alone and then groups of four; it would drop a rest without a word, so a rest is refused here.
+takes the first frame alone and then groups of four, and remembers of the past no more than its convolutions reach back:
+so groups are given to it one by one, and a clip of any length needs the memory of one group. A rest of less than a
+group it would drop without a word; here a rest is refused.
 """
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKLWan
+from diffusers.models.autoencoders.autoencoder_kl_wan import patchify
 from numpy.typing import NDArray
 from torch import Tensor
 
+Pixels = NDArray[np.uint8]
 
-@torch.no_grad()
-def encode_video(codec: AutoencoderKLWan, frames_FHWC: NDArray[np.uint8]) -> Tensor:
-    """Return ``latent_CFHW``, float32, on the CPU.
+
+def encode_video(codec: AutoencoderKLWan, groups_FHWC: Iterable[Pixels], frames: int) -> Tensor:
+    """Return ``latent_CFHW``, float32, on the CPU: bit for bit what ``codec.encode`` makes of the whole clip.
 
     Args:
         codec: float32.
-        frames_FHWC: RGB, 0 to 255; F = 4n+1 for Wan, H and W multiples of twice the codec's stride.
+        groups_FHWC: RGB, 0 to 255, as ``grouped`` makes them; H and W multiples of twice the codec's stride.
+        frames: of all groups together; 4n+1 for Wan.
 
     Raises:
         ValueError: frames or sizes that would be cut silently, or a latent that is not finite.
     """
-    frames, height, width, _ = frames_FHWC.shape
-    time, space = codec.config.scale_factor_temporal, 2 * codec.config.scale_factor_spatial
-    if (frames - 1) % time or height % space or width % space:
-        raise ValueError(f"{width}x{height}x{frames} does not fit: sides must be multiples of {space}, "
-                         f"frames {time}n+1")  # fmt: skip
-    video_CFHW = torch.from_numpy(frames_FHWC).permute(3, 0, 1, 2).float() / 127.5 - 1
-    posterior = codec.encode(video_CFHW[None].to(codec.device)).latent_dist
-    mean_C111, deviation_C111 = statistics(codec)
-    latent_CFHW = ((posterior.mode()[0] - mean_C111) / deviation_C111).cpu().contiguous()
+    return encode_signal(codec, (signal(group_FHWC) for group_FHWC in groups_FHWC), frames)
+
+
+def grouped(frames_HWC: Iterable[Pixels], first: int = 1, then: int = 4) -> Iterator[Pixels]:
+    """Yield ``group_FHWC``: the first frames and then the others as the codec takes them; the last may be smaller."""
+    frames = iter(frames_HWC)
+    size = first
+    while group_HWC := list(islice(frames, size)):
+        yield np.stack(group_HWC)
+        size = then
+
+
+def signal(frames_FHWC: Pixels) -> Tensor:
+    """Return ``signal_CFHW``, float32, on the CPU: what the codec reads, black at -1, white at 1, mid-grey at 0."""
+    return torch.from_numpy(frames_FHWC).permute(3, 0, 1, 2).float() / 127.5 - 1
+
+
+@torch.no_grad()
+def encode_signal(codec: AutoencoderKLWan, groups_CFHW: Iterable[Tensor], frames: int) -> Tensor:
+    """Return ``latent_CFHW`` of a signal that need not be 8-bit pixels; otherwise as ``encode_video``.
+
+    Args:
+        codec: float32.
+        groups_CFHW: float32, -1 to 1, one frame and then four at a time; one group at a time is on the codec's device.
+        frames: of all groups together.
+    """
+    time = codec.config.scale_factor_temporal
+    if frames < 1 or (frames - 1) % time:
+        raise ValueError(f"{frames} frames do not fit: they must be {time}n+1")
+    wanted, number, moments_BCFHW = 1 + (frames - 1) // time, 0, torch.empty(0)
+    codec.clear_cache()
+    try:
+        for number, group_CFHW in enumerate(groups_CFHW, start=1):
+            _check(codec, group_CFHW, size=1 if number == 1 else time)
+            if number > wanted:
+                break
+            piece_BC1HW = _encode_group(codec, group_CFHW)
+            if number == 1:
+                # one place for all: small pieces that are kept would keep the heap around them from being used again
+                moments_BCFHW = piece_BC1HW.new_empty((*piece_BC1HW.shape[:2], wanted, *piece_BC1HW.shape[3:]))
+            moments_BCFHW[:, :, number - 1 : number] = piece_BC1HW
+        if number != wanted:
+            raise ValueError(f"{number} groups of frames came, which is not {frames} frames")
+        # over all groups at once, as the codec does it: in pieces it would round differently
+        moments_BCFHW = codec.quant_conv(moments_BCFHW)
+    finally:
+        codec.clear_cache()  # whoever encodes next must not remember this clip
+    latent_CFHW = normalised(codec, moments_BCFHW[0, : codec.config.z_dim]).cpu().contiguous()
     if not latent_CFHW.isfinite().all():
         raise ValueError("its latents are not finite")
     return latent_CFHW
+
+
+def _check(codec: AutoencoderKLWan, group_CFHW: Tensor, size: int) -> None:
+    _, frames, height, width = group_CFHW.shape
+    space = 2 * codec.config.scale_factor_spatial
+    if height % space or width % space:
+        raise ValueError(f"{width}x{height} does not fit: sides must be multiples of {space}")
+    if frames != size:
+        raise ValueError(f"a group of {frames} frames came where the codec takes {size}")
+
+
+def _encode_group(codec: AutoencoderKLWan, group_CFHW: Tensor) -> Tensor:
+    """Return the encoder's answer to one group, given what its cache holds of the groups before."""
+    group_BCFHW = group_CFHW[None].to(codec.device)
+    if codec.config.patch_size is not None:
+        group_BCFHW = patchify(group_BCFHW, codec.config.patch_size)
+    return codec.encoder(group_BCFHW, feat_cache=codec._enc_feat_map, feat_idx=[0])  # noqa: SLF001 - as its own `_encode` does
 
 
 @torch.no_grad()
@@ -43,6 +107,12 @@ def decode_latent(codec: AutoencoderKLWan, latent_CFHW: Tensor) -> NDArray[np.ui
     raw_CFHW = latent_CFHW.to(codec.device) * deviation_C111 + mean_C111
     video_CFHW = codec.decode(raw_CFHW[None]).sample[0]
     return ((video_CFHW.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 3, 0).cpu().numpy()
+
+
+def normalised(codec: AutoencoderKLWan, raw_CFHW: Tensor) -> Tensor:
+    """Return raw latents as the denoiser sees them, in the very arithmetic of the stock pipelines."""
+    mean_C111, deviation_C111 = statistics(codec)
+    return (raw_CFHW - mean_C111) * (1 / deviation_C111)
 
 
 def statistics(codec: AutoencoderKLWan) -> tuple[Tensor, Tensor]:

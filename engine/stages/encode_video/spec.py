@@ -4,24 +4,28 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from engine.clips.sizes import Bucket, Cut
 from engine.seam import Foreseen, Foresight, Runtime, Spec, Stage, View, at, canonical, digest_of
 from engine.words.model import VideoCodec
 
-VERSION = 1
-_FLOAT32 = 4  # bytes; latents are stored as the codec gives them
+VERSION = 2
+_BYTES = {"fp32": 4, "bf16": 2}
 
 
 class EncodeVideoSpec(Spec):
-    """The codec, and the rate that clips are resampled to."""
+    """The codec, the rate that clips are resampled to, and what is kept of them."""
 
     codec: VideoCodec = at("model.codec")
     fps: int = at("model.fps")
+    conditioning: str = at("model.conditioning")
+    precision: str = at("data.latents.precision")
 
 
 class EncodeVideoRuntime(Runtime):
-    """Where the codec works, and how far decoding runs ahead of it."""
+    """Where the codec works, how far decoding runs ahead of it, and how latents are stored."""
 
     workers: int = at("data.workers")
+    compress: bool = at("data.latents.compress")
     device: str = at("hardware.device")
     threads: int = at("hardware.threads")
 
@@ -31,17 +35,25 @@ def latents(
 ) -> dict[str, dict[str, Any]]:
     """Return, for each clip of the survey's ``clips.json``, the key of its item and its bucket.
 
-    An item is the clip's content, the shape it is given, the rate, and the codec's weights.
+    An item is the clip's content, how it is cut, the rate, the codec's weights, and how it is kept.
     """
-    about = [VERSION, spec.fps, digests["fetch_model/vae"]]
+    about = [VERSION, spec.fps, spec.conditioning, spec.precision, digests["fetch_model/vae"]]
     return {
         clip["id"]: {
             "item": digest_of(["encode_video", clip["id"], *about]),
-            "bucket": clip["bucket"],
+            "bucket": clip["cut"]["bucket"],
             "media": clip["media"],
         }
         for clip in json.loads(clips)
     }
+
+
+def cut_of(clip: Mapping[str, Any]) -> Cut:
+    """Return how an entry of the survey's ``clips.json`` is cut."""
+    said = clip["cut"]
+    width, height = said["scaled"]
+    left, top = said["corner"]
+    return Cut(said["start"], said["period"], (width, height), (left, top), Bucket(*said["bucket"]))
 
 
 def _foresee(view: View) -> Foresight:
@@ -52,16 +64,18 @@ def _foresee(view: View) -> Foresight:
         items=sorted(latent["item"] for latent in found.values()),
         amount=len(found),
         unit="clips",
-        bytes=sum(_bytes(latent["bucket"], view.spec.codec) for latent in found.values()),
+        bytes=sum(_bytes(latent["bucket"], view.spec) for latent in found.values()),
     )
 
 
-def _bytes(bucket: list[int], codec: VideoCodec) -> int:
-    """Size of a latent: channels × latent frames × latent height × latent width."""
+def _bytes(bucket: list[int], spec: EncodeVideoSpec) -> int:
+    """Size of what is kept of a clip: channels × latent frames × latent height × latent width, twice where it is conditioned."""
     width, height, frames = bucket
+    codec = spec.codec
     latent_frames = (frames - 1) // codec.time_stride + 1
     area = (width // codec.space_stride) * (height // codec.space_stride)
-    return codec.latent_channels * latent_frames * area * _FLOAT32
+    tensors = 1 if spec.conditioning == "none" else 2
+    return tensors * codec.latent_channels * latent_frames * area * _BYTES[spec.precision]
 
 
 ENCODE_VIDEO = Stage(

@@ -1,0 +1,1 @@
+"""Turn the frames that a denoiser is shown into tokens of CLIP."""
