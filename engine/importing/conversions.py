@@ -36,12 +36,16 @@ class Around:
     Attributes:
         said: what the source says of a key, with the trainer's default; None where there is neither.
         meant: the same after the ``values`` of its row.
+        told: whether the source itself says a key.
+        each: what ``said`` is for each dataset, in their order.
         base: our word → its value in the flavour.
         flavours: repository → flavour that comes with the program.
     """
 
     said: Callable[[str], Plain]
     meant: Callable[[str], Any]
+    told: Callable[[str], bool]
+    each: Callable[[str], list[Plain]]
     base: Mapping[str, Plain] = field(default_factory=dict)
     flavours: Mapping[str, str] = field(default_factory=dict)
 
@@ -75,9 +79,14 @@ def text(value: Any, *_: Any) -> str:
     return str(value)
 
 
+def on(value: Any) -> bool:
+    """Whether a switch is on, also where it is written as text."""
+    return value in (True, "true", "True", 1)
+
+
 def truth(value: Any, *_: Any) -> bool:
     """True or false, also where it is written as text."""
-    if value in (True, "true", "True", 1):
+    if on(value):
         return True
     if value in (False, "false", "False", 0):
         return False

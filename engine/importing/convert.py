@@ -1,14 +1,14 @@
-"""Given keys + a table → the outcome of each key, and the words of a recipe with their notes.
+"""Keys + a table → the outcome of each key, and the words of a recipe with their notes.
 
-The rows of a table are taken in order, those of the trainer's defaults first, so that of two that set one word the later
-counts; a key that sets nothing any more is dropped and says which one counts instead.
+The rows of a table are taken in order, so that of two that set one word the later counts; a key that sets nothing any more
+is dropped and says which one counts instead. What the trainer assumes is written where no key says anything.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.importing import conversions, lengths, pictures
+from engine.importing import clips, conversions, lengths, pictures, texts
 from engine.importing.conversions import Around, Conversion, Noted, NotHere, Nothing, shown
 from engine.importing.flavours import base_words, flavours
 from engine.importing.given import Dropped, Given, Mapped, Outcome, Unsupported
@@ -20,10 +20,15 @@ from engine.words.table import WORDS
 
 OFF: tuple[Plain, ...] = (None, False, 0, 0.0, "", "none", "false", [], {})
 _FIRST = "extends"  # the flavour: what other conversions look up in
+_APART = ("launch", "text_embeds", "image_embeds", "conditioning_image_embeds", "other")
+"""Parts whose keys are called as those of others, and mean something else."""
+
+Job = tuple[int, Given, Row | None]
+"""A key with its number in the source, and the row that knows it."""
 
 CONVERSIONS: dict[str, Conversion] = {
     name: function
-    for module in (conversions, lengths, pictures)
+    for module in (conversions, lengths, clips, pictures, texts)
     for name, function in vars(module).items()
     if callable(function)
     and getattr(function, "__module__", "") == module.__name__
@@ -39,7 +44,7 @@ class Word:
     Attributes:
         keys: keys that say it; empty for a default of the trainer.
         notes: why it reads differently here.
-        default: the key whose default it is.
+        default: the key whose default it is; ``always`` where it needs none, ``base`` where nobody says it but our base.
     """
 
     value: Any
@@ -56,43 +61,54 @@ class Draft:
     words: dict[str, Word] = field(default_factory=dict)
 
 
-def convert(known: Table, given: list[Given]) -> tuple[list[Outcome], dict[str, Word]]:
-    """Return what became of each key, and the words."""
+def ordered(known: Table, given: list[Given]) -> list[Job]:
+    """Return the keys in the order in which they are taken: that of the table."""
+    jobs = [(number, one, known.row(one.part, one.key)) for number, one in enumerate(given)]
+    parts = list(dict.fromkeys(row.part for row in known.rows))
+    return sorted(jobs, key=lambda job: (parts.index(job[1].part), job[2].place if job[2] else 0))
+
+
+def told_by(jobs: Iterable[Job]) -> dict[str, Plain]:
+    """Return what is said of each key; where several parts say it, the last counts."""
+    return {one.key: one.value for _, one, _ in jobs if one.verdict is None and one.part not in _APART}
+
+
+def convert(known: Table, jobs: list[Job], datasets: Sequence[Mapping[str, Plain]]) -> Draft:
+    """Return what became of each key, and the words.
+
+    Args:
+        known: the table of the trainer.
+        jobs: keys of the whole, and of one dataset at most, in their order.
+        datasets: what is said of each dataset that there is.
+    """
     draft = Draft()
-    jobs = [(number, one, _row(known, one)) for number, one in enumerate(given)]
-    parts = [row.part for row in known.rows]
-    jobs.sort(key=lambda job: (parts.index(job[1].part), job[2].place if job[2] else 0))
-    around = _around(known, given, {})
     for first in (True, False):
-        if not first:
-            around = _around(known, given, base_words(draft.words.get(_FIRST)))
-            _defaults(known, jobs, around, draft)
+        around = _around(known, told_by(jobs), datasets, {} if first else base_words(draft.words.get(_FIRST)))
         for number, one, row in jobs:
             if (row is not None and _FIRST in row.targets) is first:
                 draft.outcomes[number] = _outcome(known, one, row, around, draft)
-    if _FIRST not in draft.words:
-        _defaults(known, jobs, around, draft, only=_FIRST)
-    _overridden(given, draft)
-    return [draft.outcomes[number] for number in range(len(given))], draft.words
+    _defaults(known, jobs, around, draft)
+    _overridden(jobs, draft)
+    return draft
 
 
-def _row(known: Table, one: Given) -> Row | None:
-    return known.row(one.part, one.key)
-
-
-def _around(known: Table, given: list[Given], base: dict[str, Plain]) -> Around:
-    counting = {one.key: one.value for one in given if one.verdict is None and one.part != "launch"}
+def _around(
+    known: Table, told: Mapping[str, Plain], datasets: Sequence[Mapping[str, Plain]], base: dict[str, Plain]
+) -> Around:
     absent = {row.key: row.absent for row in known.rows if row.absent is not None}
 
     def said(key: str) -> Plain:
-        return counting.get(key, absent.get(key))
+        return told.get(key, absent.get(key))
+
+    def each(key: str) -> list[Plain]:
+        return [dataset.get(key, absent.get(key)) for dataset in datasets]
 
     def meant(key: str) -> Any:
         row = next((row for row in known.rows if row.key == key), None)
         entry = _entry(row, said(key)) if row else None
         return entry.get("is") if entry else said(key)
 
-    return Around(said, meant, base, flavours())
+    return Around(said, meant, told.__contains__, each, base, flavours())
 
 
 def _outcome(known: Table, one: Given, row: Row | None, around: Around, draft: Draft) -> Outcome:
@@ -160,10 +176,16 @@ def _entry(row: Row, value: Plain) -> dict[str, Any] | None:
 
 
 def _converted(row: Row, value: Any, around: Around) -> dict[str, Any]:
-    made = {}
+    """Return the words of a row; those that need not be said are left out, unless none is left."""
+    made, needless = dict[str, Any](), Nothing()
     for word, how in row.words.items():
         name, _, argument = how.partition(" ")
-        made[word] = CONVERSIONS[name](value, argument, around)
+        try:
+            made[word] = CONVERSIONS[name](value, argument, around)
+        except Nothing as nothing:
+            needless = nothing
+    if not made:
+        raise needless
     return made
 
 
@@ -198,39 +220,43 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def _defaults(
-    known: Table, jobs: Iterable[tuple[int, Given, Row | None]], around: Around, draft: Draft, only: str = ""
-) -> None:  # fmt: skip
+def _defaults(known: Table, jobs: Iterable[Job], around: Around, draft: Draft) -> None:
     """Write what the trainer assumes where no key says anything, if the flavour says otherwise."""
-    rows = [row for _, one, row in jobs if row is not None and not isinstance(one.verdict, Dropped)]
-    spoken = {target for row in rows for target in row.targets}
+    rows = [
+        (number, row) for number, one, row in jobs if row is not None and not isinstance(one.verdict, Dropped)
+    ]
+    lost = {
+        word
+        for number, row in rows
+        if isinstance(draft.outcomes[number], Unsupported)
+        for word in row.targets
+    }
     parts = {one.part for _, one, _ in jobs if one.verdict is None}
-    own = {row.key for row in rows}
+    own, spoken = {row.key for _, row in rows}, {*draft.words, *lost}
     for row in known.rows:
-        if row.absent is None or row.part not in parts or row.key in own:
+        if row.absent is None or row.part not in parts or row.key in own or _idle(row, around):
             continue
-        if only and only not in row.targets:
-            continue
-        says = _meaning(row, row.absent)
-        try:
-            made = (
-                says["sets"]
-                if "sets" in says
-                else _converted(row, says["is"], around)
-                if "is" in says
-                else {}
-            )
-        except (NotHere, Nothing):
-            continue
-        for word, value in made.items():
-            if not any(_touch(word, other) for other in spoken) and _differs(word, value, around.base):
+        for word, value in _assumed(row, around).items():
+            if not any(touch(word, other) for other in spoken) and _differs(word, value, around.base):
                 _set(draft, word, value, None, (), row.key)
-    for word, said in ({} if only else known.always).items():
-        if said["part"] in parts and not any(_touch(word, other) for other in spoken):
+    for word, said in known.always.items():
+        if said["part"] in parts and not any(touch(word, other) for other in spoken):
             _set(draft, word, Noted(said["is"], said["note"]), None, (), "always")
 
 
-def _touch(word: str, other: str) -> bool:
+def _assumed(row: Row, around: Around) -> dict[str, Any]:
+    says = _meaning(row, row.absent)
+    try:
+        made: dict[str, Any] = (
+            says["sets"] if "sets" in says else _converted(row, says["is"], around) if "is" in says else {}
+        )
+    except (NotHere, Nothing):
+        return {}
+    return made
+
+
+def touch(word: str, other: str) -> bool:
+    """Whether two words are the same, or one stands within the other."""
     return word == other or word.startswith(f"{other}.") or other.startswith(f"{word}.")
 
 
@@ -239,14 +265,15 @@ def _differs(word: str, value: Any, base: Any) -> bool:
     return any(base.get(path) != inner for path, inner in _leaves(word, plain))
 
 
-def _overridden(given: list[Given], draft: Draft) -> None:
+def _overridden(jobs: Iterable[Job], draft: Draft) -> None:
     """Of the words that a key set, those that others have set since then are not its own."""
-    for number, outcome in draft.outcomes.items():
-        if not isinstance(outcome, Mapped):
+    for number, one, _ in jobs:
+        outcome = draft.outcomes[number]
+        if not isinstance(outcome, Mapped) or one.verdict is not None:
             continue
-        owners = {word: {id(one): one.name for path, made in draft.words.items() if _touch(path, word) for one in made.keys}
+        owners = {word: {id(key): key.name for path, made in draft.words.items() if touch(path, word) for key in made.keys}
                   for word in outcome.words}  # fmt: skip
-        own = tuple(word for word in outcome.words if id(given[number]) in owners[word])
+        own = tuple(word for word in outcome.words if id(one) in owners[word])
         names = sorted({name for others in owners.values() for name in others.values()})
         said = " and ".join(f"`{name}`" for name in names)
         draft.outcomes[number] = Mapped(own) if own else Dropped(f"what counts is {said}")

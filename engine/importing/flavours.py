@@ -40,10 +40,15 @@ def _words(name: str) -> dict[str, Plain]:
     return made
 
 
-def lacking(words: "dict[str, Word]") -> list[str]:
-    """Return the words that a recipe of these needs, and that nobody says, or can say but who knows the clips."""
+def lacking(words: "dict[str, Word]", homes: list[str]) -> list[str]:
+    """Return the words that a recipe of these needs, and that nobody says, or can say but who knows the clips.
+
+    Args:
+        words: of the recipe, by their dotted paths.
+        homes: where the words of its datasets stand.
+    """
     known = {*base_words(words.get("extends")), *words}
-    needed = ("extends", "data.source", "sample.prompts")
+    needed = ("extends", *(f"{home}.source" for home in homes), "sample.prompts")
     demanded = [
         word for word, said in words.items() if isinstance(said.value, dict) and "$required" in said.value
     ]

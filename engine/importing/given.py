@@ -46,6 +46,7 @@ class Given:
         key: its name there.
         name: its name for people, with the place that it stands in.
         verdict: what its place already says of it, whatever its row says.
+        home: where the words of its dataset stand, ``data`` or ``data.more.NAME``; empty where it is said of the whole.
     """
 
     part: str
@@ -53,11 +54,12 @@ class Given:
     name: str
     value: Plain
     span: Span
-    verdict: Dropped | Unsupported | None = None
+    verdict: Outcome | None = None
+    home: str = ""
 
 
 def flatten(
-    node: Mapping, part: str, known: Table, prefix: str = "", verdict: Dropped | Unsupported | None = None
+    node: Mapping, part: str, known: Table, prefix: str = "", verdict: Outcome | None = None
 ) -> Iterator[Given]:
     """Yield the keys of a mapping; what lies inside a value is a key of its own unless a row knows the whole."""
     for entry in node.entries:
@@ -66,7 +68,7 @@ def flatten(
 
 
 def _flat(
-    value: Node, key: str, at: Span, part: str, known: Table, prefix: str, verdict: Dropped | Unsupported | None
+    value: Node, key: str, at: Span, part: str, known: Table, prefix: str, verdict: Outcome | None
 ) -> Iterator[Given]:  # fmt: skip
     whole = any(row.part == part and row.key == key for row in known.rows)
     if isinstance(value, Mapping) and value.entries and not whole:
@@ -77,9 +79,7 @@ def _flat(
     yield given(part, key, f"{prefix}{key}", plain(value), at, verdict)
 
 
-def given(
-    part: str, key: str, name: str, value: Plain, span: Span, verdict: Dropped | Unsupported | None = None
-) -> Given:
+def given(part: str, key: str, name: str, value: Plain, span: Span, verdict: Outcome | None = None) -> Given:
     """Return a key with its value, unless that holds a secret, in clear, masked, or spelt in escapes."""
     if _secret(value):
         return Given(part, key, name, None, span, Unsupported(

@@ -16,11 +16,16 @@ def demand(why: str) -> dict[str, Any]:
 
 def musubi_epochs(value: Any, _: str, around: Around) -> dict[str, Any]:
     """Epochs of musubi-tuner, which count before its steps."""
-    repeats, batch = whole(around.said("num_repeats") or 1), _batch(around, "batch_size")
-    lengths = around.said("target_frames")
-    each = len(lengths) if isinstance(lengths, list) and lengths else 1
+    keys = ("target_frames", "num_repeats", "frame_extraction")
+    seen = [_often(*said) for said in zip(*map(around.each, keys), strict=True)]
+    return demand(_formula(whole(value), _sum(seen), _batch(around, "batch_size")))
+
+
+def _often(lengths: Any, repeats: Any, taken: Any) -> tuple[str, str]:
+    """Say what of a dataset of musubi-tuner is a sample, and how often."""
+    each = len(lengths) if isinstance(lengths, list) and taken != "full" else 1
     more = f" × {each} lengths of each" if each > 1 else ""
-    return demand(_formula(whole(value), f"clips{more} × {repeats} repeats", batch))
+    return "clips" if taken in ("head", "full") else "windows", f"{more} × {whole(repeats or 1)} repeats"
 
 
 def simpletuner_steps(value: Any, _: str, around: Around) -> Any:
@@ -37,8 +42,16 @@ def simpletuner_epochs(value: Any, _: str, around: Around) -> dict[str, Any]:
         raise Nothing("`max_train_steps` says how long")
     if epochs < 1:
         raise NotHere("neither epochs nor steps are above 0, and with that SimpleTuner does not start either")
-    seen = whole(around.said("repeats") or 0) + 1
-    return demand(_formula(epochs, f"clips × {seen} (repeats + 1)", _batch(around, "train_batch_size")))
+    seen = [("clips", f" × {whole(repeats or 0) + 1} (repeats + 1)") for repeats in around.each("repeats")]
+    return demand(_formula(epochs, _sum(seen), _batch(around, "train_batch_size")))
+
+
+def _sum(seen: list[tuple[str, str]]) -> str:
+    """Say how many samples an epoch has: of each dataset what they are, and how often each is seen."""
+    if len(seen) == 1:
+        return "".join(seen[0])
+    each = (f"{what} of dataset {number}{often}" for number, (what, often) in enumerate(seen, start=1))
+    return f"({' + '.join(each)})"
 
 
 def _batch(around: Around, key: str) -> str:

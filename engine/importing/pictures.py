@@ -1,100 +1,137 @@
-"""Conversions of sizes, frames, clips and prompts."""
+"""Conversions of sizes and shapes: of training clips, and of samples."""
 
 import math
 import re
+from fractions import Fraction
 from typing import Any
 
-from engine.importing.conversions import Around, Noted, NotHere, Nothing, number, shown, text, truth, whole
+from engine.importing.conversions import (
+    Around,
+    Noted,
+    NotHere,
+    Nothing,
+    number,
+    on,
+    shown,
+    text,
+    truth,
+    whole,
+)
+
+_SIMPLE = 32  # no side of an aspect is written with a larger number below the colon
 
 
-def frames_8n1(value: Any, *_: Any) -> Noted:
-    """SimpleTuner rounds frames down to 8n+1 without being asked."""
-    found = whole(value)
-    kept = max(1, (found - 1) // 8 * 8 + 1)
-    rate = "SimpleTuner takes them at the clip's own rate; here each clip is brought to the model's first."
-    if kept == found:
-        return Noted(kept, rate)
-    odd = "" if (found - 1) % 4 == 0 else f"{found} is not 4n+1, which is all that the codec takes. "
-    return Noted(kept, f"{odd}SimpleTuner rounds {found} down to 8n+1 = {kept} and trains those. {rate}")
+def simpletuner_size(value: Any, _: str, around: Around) -> Noted:
+    """SimpleTuner's resolution, by its type."""
+    return _size(value, _unit(around))
 
 
-def frames_4n1(value: Any, *_: Any) -> Noted:
-    """Frames that the codec can take."""
-    found = whole(value)
-    kept = max(1, (found - 1) // 4 * 4 + 1)
-    return Noted(kept, "" if kept == found else f"{found} is not 4n+1, which is all that the codec takes.")
-
-
-def longest(value: Any, *_: Any) -> Noted:
-    """The longest of several lengths: musubi-tuner makes a sample of each."""
-    lengths = [whole(length) for length in (value if isinstance(value, list) else [value])]
-    if not lengths:
-        raise NotHere("no length is said")
-    kept = frames_4n1(max(lengths))
-    more = (
-        "musubi-tuner makes a sample of each of its lengths; here a clip gives one, of the longest. "
-        if len(lengths) > 1
-        else ""
-    )
-    return Noted(kept.value, more + kept.note)
-
-
-def too_short(value: Any, *_: Any) -> str:
-    """SimpleTuner leaves out clips with fewer frames."""
-    whole(value)
-    return "drop"
-
-
-def shorter(value: Any, *_: Any) -> str:
-    """Of a clip that is too short for one of its lengths musubi-tuner takes the others."""
-    return "fewer" if isinstance(value, list) and len(value) > 1 else "drop"
-
-
-def area(value: Any, _: str, around: Around) -> Noted:
-    """SimpleTuner's resolution, by its type; square where clips are cropped to a square."""
-    return _area(value, str(around.said("resolution_type") or "pixel_area"), around)
-
-
-def area_as(value: Any, key: str, around: Around) -> Noted:
+def simpletuner_size_as(value: Any, key: str, around: Around) -> Noted:
     """The same, seen from the type."""
-    return _area(around.said(key), text(value), around)
+    return _size(around.said(key), text(value))
 
 
-def _area(value: Any, kind: str, around: Around) -> Noted:
+def _size(value: Any, unit: str) -> Noted:
     found = number(value)
-    if kind == "area":
-        edge = round(math.sqrt(found * 1e6))
-        return Noted(_shape(edge, around), f"{found} megapixels are the area of a square of {edge} px.")
-    if kind != "pixel_area":
-        raise NotHere(
-            f"resolution_type {shown(kind)} gives the shorter side; write `data.size` with a width and a height, or an area"
-        )
+    if unit == "area":
+        return Noted({"kind": "area", "megapixels": found})
+    if unit == "pixel":
+        return Noted({"kind": "pixel", "edge": whole(found)})
+    if unit != "pixel_area":
+        raise NotHere(f"a resolution is of the type area, pixel_area or pixel, not {shown(unit)}")
     edge = whole(found)
     wide = {480: "832x480 would be 632", 720: "1280x720 would be 960"}
     note = f"{edge} is the area of a {edge}x{edge} square, not {edge}p: {wide.get(edge)}."
-    return Noted(_shape(edge, around), note if edge in wide else "")
+    return Noted({"kind": "pixel_area", "edge": edge}, note if edge in wide else "")
 
 
-def _shape(edge: int, around: Around) -> dict[str, Any]:
-    if around.said("crop") in (True, "true") and around.said("crop_aspect") in (None, "square"):
-        side = max(16, edge // 16 * 16)
-        return {"kind": "exact", "width": side, "height": side}
-    return {"kind": "pixel_area", "edge": edge}
+def _unit(around: Around) -> str:
+    return str(around.said("resolution_type") or "pixel_area")
 
 
-def square(value: Any, _: str, around: Around) -> Noted:
-    """SimpleTuner's crop, which is a square unless another shape is asked for."""
-    if not truth(value):
-        raise Nothing("each clip keeps its shape, scaled to cover its size")
-    if around.said("crop_aspect") not in (None, "square"):
-        raise Nothing("`crop_aspect` says the shape")
-    made = area(around.said("resolution"), "", around)
-    cut = (
-        ""
-        if around.said("crop_style") in ("center", "centre")
-        else "SimpleTuner cuts at a random place; here around the centre."
+def smallest(value: Any, _: str, around: Around) -> Noted | int:
+    """SimpleTuner's smallest clip: a length only where it counts in pixels, or cuts squares."""
+    found, unit = number(value), _unit(around)
+    if found <= 0:
+        raise Nothing("clips of every size are taken, as here")
+    if unit == "pixel":
+        return whole(found)
+    edge = whole(math.ceil(math.sqrt(found) * 1000)) if unit == "area" else whole(found)
+    if on(around.said("crop")) and around.said("crop_aspect") == "square":
+        return Noted(edge, "SimpleTuner holds both sides to the edge of the area where it cuts squares.")
+    raise NotHere(
+        f"SimpleTuner leaves out clips with fewer pixels than a square of {edge} px; `data.min_size` asks for a length of the shorter side"
     )
-    return Noted(made.value, cut)
+
+
+def downsampled(value: Any, _: str, around: Around) -> dict[str, Any]:
+    """SimpleTuner's largest clip, and what a larger one is brought to before it is cut."""
+    number(value)
+    if not on(around.said("crop")):
+        raise Nothing("every clip is scaled to the training size anyway")
+    above, to = around.said("maximum_image_size"), around.said("target_downsample_size")
+    if above is None or to is None:
+        raise NotHere("maximum_image_size and target_downsample_size count only together")
+    if _unit(around) != "pixel":
+        raise NotHere("SimpleTuner counts areas here, and `data.scale` the shorter side: write it in pixels")
+    if whole(to) > whole(above):
+        raise NotHere(f"clips above {above} px would be made larger, to {to} px")
+    return {"kind": "downsample", "above": whole(above), "to": whole(to)}
+
+
+def aspect(value: Any, buckets: str, around: Around) -> Noted:
+    """The shape of SimpleTuner's crops."""
+    return _aspect(text(value), around.said(buckets))
+
+
+def aspect_of(value: Any, shape: str, around: Around) -> Noted:
+    """The same, seen from the shapes that there are."""
+    kind = str(around.said(shape))
+    if kind not in ("closest", "random"):
+        raise Nothing(f"it counts only where `{shape}` is closest or random")
+    return _aspect(kind, value)
+
+
+def _aspect(kind: str, buckets: Any) -> Noted:
+    if kind in ("square", "preserve"):
+        return Noted({"kind": kind})
+    if kind not in ("closest", "random"):
+        raise NotHere(f"a shape is square, preserve, closest or random, not {shown(kind)}")
+    if not isinstance(buckets, list) or not buckets:
+        raise NotHere(f"{kind} needs crop_aspect_buckets, a list of aspects")
+    weighed = any(isinstance(bucket, dict) for bucket in buckets)
+    said = [number(bucket.get("aspect") if isinstance(bucket, dict) else bucket) for bucket in buckets]
+    names = [_ratio(one) for one in said]
+    near = [
+        f"{one} is written as {name}" for one, name in zip(said, names, strict=True) if not _exact(one, name)
+    ]
+    notes = (
+        f"{', '.join(near)}." if near else "",
+        "Their weights are left out: all are equally likely here." if weighed else "",
+    )
+    return Noted({"kind": kind, "of": list(dict.fromkeys(names))}, " ".join(filter(None, notes)))
+
+
+def _ratio(said: float) -> str:
+    """Return the nearest ratio of small whole numbers."""
+    if not 1 / _SIMPLE <= said <= _SIMPLE:
+        raise NotHere(f"{said} is no aspect: that is a width, divided by its height")
+    ratio = Fraction(said).limit_denominator(_SIMPLE)
+    return f"{ratio.numerator}:{ratio.denominator}"
+
+
+def _exact(said: float, name: str) -> bool:
+    width, height = map(int, name.split(":"))
+    return math.isclose(said, width / height)
+
+
+def crop_style(value: Any, *_: Any) -> Noted:
+    """Where SimpleTuner cuts."""
+    styles = {"center": "centre", "centre": "centre", "corner": "corner", "random": "random"}
+    if (style := styles.get(text(value))) is None:
+        raise NotHere("no face is looked for: clips are cut at the centre, a corner, or a place by chance")
+    same = "Which place follows from the clip, and stays the same in every epoch."
+    return Noted(style, same if style == "random" else "")
 
 
 def musubi_size(value: Any, _: str, around: Around) -> dict[str, Any]:
@@ -153,64 +190,3 @@ def multiple_of_16(value: Any, *_: Any) -> Noted:
     found = whole(value)
     kept = found // 16 * 16
     return Noted(kept, "" if kept == found else f"{found} is not a multiple of 16.")
-
-
-def folder(value: Any, *_: Any) -> dict[str, Any]:
-    """A folder of this machine."""
-    path = text(value)
-    if "{" in path or "://" in path:
-        raise NotHere(f"{shown(path)} is not a plain folder; write the folder")
-    return {"kind": "folder", "path": path}
-
-
-def hub(value: Any, *_: Any) -> Noted:
-    """A dataset of the Hub."""
-    return Noted(
-        {"kind": "hub", "repository": text(value), "revision": "main"},
-        "A branch can move: pin the commit to share the recipe.",
-    )
-
-
-def captions(value: Any, _: str, around: Around) -> Noted:
-    """Where captions come from."""
-    if value in ("instanceprompt", "instance_prompt") and around.said("instance_prompt"):
-        raise Nothing("`instance_prompt` says it")
-    kinds = {"textfile": "beside", "filename": "filename"}
-    if (kind := kinds.get(text(value))) is None:
-        raise NotHere(
-            f"captions of {shown(value)} are not known here: textfile and filename are, and one for all"
-        )
-    lines = (
-        "SimpleTuner takes one line of a text file at random; here the whole text counts."
-        if kind == "beside"
-        else ""
-    )
-    return Noted({"kind": kind}, lines)
-
-
-def one_caption(value: Any, _: str, around: Around) -> dict[str, Any]:
-    """One caption for all."""
-    if around.said("caption_strategy") not in ("instanceprompt", "instance_prompt"):
-        raise Nothing("it counts only with caption_strategy `instanceprompt`")
-    return {"kind": "one", "text": text(value)}
-
-
-def one_prompt(value: Any, *_: Any) -> dict[str, str]:
-    """SimpleTuner's main prompt."""
-    return {"validation": text(value)}
-
-
-def prompts(value: Any, *_: Any) -> Noted:
-    """A list of prompts, or of mappings with a prompt; each gets a name."""
-    items = value if isinstance(value, list) else [value]
-    texts = [text(item.get("prompt")) if isinstance(item, dict) else text(item) for item in items]
-    odd = any(isinstance(item, dict) and len(item) > 1 for item in items) or any(
-        " --" in said for said in texts
-    )
-    if odd:
-        raise NotHere(
-            "all prompts share one size, seed and guidance here: take the others out of the prompts"
-        )
-    if any("[trigger]" in said for said in texts):
-        raise NotHere("write the trigger word where the prompts say [trigger]")
-    return Noted({f"prompt-{number}": said for number, said in enumerate(texts, start=1)})

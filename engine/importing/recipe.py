@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.importing.convert import Word, convert
+from engine.importing.convert import Word
+from engine.importing.datasets import convert_datasets, homes_of
 from engine.importing.flavours import lacking
 from engine.importing.given import Dropped, Given, Mapped, Outcome, Unsupported
 from engine.importing.sources import ai_toolkit, musubi, simpletuner
@@ -83,10 +84,10 @@ def _first(outcome: Unsupported) -> str:
 
 def _recipe(known: Table, keys: Iterator[Given], files: list[Path]) -> Imported:
     given = list(keys)
-    outcomes, words = convert(known, given)
+    outcomes, words = convert_datasets(known, given)
     _hold(given, outcomes, words)
     left = Imported("", "", tuple(zip(given, outcomes, strict=True)), ()).unsupported
-    lacks = lacking(words)
+    lacks = lacking(words, homes_of(given))
     text = write(known.tool, [file.name for file in files], words, left, lacks)
     return Imported(known.tool, text, tuple(zip(given, outcomes, strict=True)), tuple(lacks))
 

@@ -1,15 +1,28 @@
 """One reader a trainer: its files → the keys that they give, each with the part of the table that knows it."""
 
+import re
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 
 from engine.importing.documents import document, read_command_line, read_json, read_toml, wrong
-from engine.importing.given import Dropped, Given, Unsupported, flatten, given
+from engine.importing.given import Dropped, Given, Mapped, Unsupported, flatten, given
 from engine.importing.table import Table
 from engine.language.nodes import Items, Mapping, Node, Plain, Scalar, Span, plain
 from engine.language.trainers import looks_like
 
-_ONE_SOURCE = Unsupported("a recipe has one source of clips: write one recipe for each", learns=True)
+FIRST = "data"
+"""Where the words of the first dataset stand."""
+
+_FOLDERS = (
+    "video_directory",
+    "image_directory",
+    "video_jsonl_file",
+    "image_jsonl_file",
+    "dataset_path",
+    "folder_path",
+)
+_LONGEST = 60  # characters of a name
 
 
 def simpletuner(known: Table, config: Path, data: Path | None) -> Iterator[Given]:
@@ -26,31 +39,28 @@ def simpletuner(known: Table, config: Path, data: Path | None) -> Iterator[Given
 def _as_argument(one: Given) -> Given:
     """SimpleTuner turns each option into a word of its command line, and two kinds of values get lost on the way."""
     if one.verdict is None and one.value is None:
-        return _with(one, Dropped("null says nothing in SimpleTuner: its default counts"))
+        return replace(one, verdict=Dropped("null says nothing in SimpleTuner: its default counts"))
     if one.verdict is None and one.value == "false":
-        return _with(
-            one,
-            Dropped("SimpleTuner leaves out an option whose value is the text `false`: its default counts"),
-        )
+        lost = "SimpleTuner leaves out an option whose value is the text `false`: its default counts"
+        return replace(one, verdict=Dropped(lost))
     return one
 
 
 def _backends(known: Table, node: Node) -> Iterator[Given]:
     entries = node.items if isinstance(node, Items) else (node,)
     parts = {row.part for row in known.rows} - {"config", "clips"}
-    taken = False
+    homes: list[str] = []
     for number, entry in enumerate(entries):
         if not isinstance(entry, Mapping):
             raise wrong("an entry of the dataset file is one object of keys and values", entry.span)
         kind = str(_value(entry, "dataset_type", "image"))
-        verdict: Dropped | Unsupported | None = None
         part = "clips" if kind in ("video", "image") else kind if kind in parts else "other"
         if _on(_value(entry, "disabled", default=False)) or _on(_value(entry, "disable", default=False)):
-            verdict = Dropped("this entry is disabled")
+            yield from flatten(entry, part, known, f"[{number}].", Dropped("this entry is disabled"))
         elif part == "clips":
-            verdict = _ONE_SOURCE if taken else None
-            taken = True
-        yield from flatten(entry, part, known, f"[{number}].", verdict)
+            yield from _at_home(list(flatten(entry, part, known, f"[{number}].")), homes, ("id",))
+        else:
+            yield from flatten(entry, part, known, f"[{number}].")
 
 
 def musubi(known: Table, dataset: Path, arguments: str | None) -> Iterator[Given]:
@@ -131,10 +141,41 @@ def _process(known: Table, process: Mapping, prefix: str, *, first: bool) -> Ite
 
 
 def _datasets(known: Table, items: Items, name: str) -> Iterator[Given]:
+    homes: list[str] = []
     for number, item in enumerate(items.items):
         if not isinstance(item, Mapping):
             raise wrong("a dataset is one mapping of keys and values", item.span)
-        yield from flatten(item, "dataset", known, f"{name}[{number}].", _ONE_SOURCE if number else None)
+        yield from _at_home(list(flatten(item, "dataset", known, f"{name}[{number}].")), homes, _FOLDERS)
+
+
+def _at_home(keys: list[Given], homes: list[str], names: tuple[str, ...]) -> Iterator[Given]:
+    """Say where the words of a dataset stand: those of the first in ``data``, those of another under a name of its own.
+
+    Args:
+        keys: of the dataset.
+        homes: those that are taken; the new one is added.
+        names: keys that call the dataset something, the best first.
+    """
+    if not keys:
+        return
+    home = f"{FIRST}.more.{_name(keys, homes, names)}" if homes else FIRST
+    for one in keys:
+        named = homes and one.key == "id" and one.verdict is None
+        yield replace(one, home=home, verdict=Mapped((home,)) if named else one.verdict)
+    homes.append(home)
+
+
+def _name(keys: list[Given], homes: list[str], names: tuple[str, ...]) -> str:
+    """Return a legal name that no other dataset has: that of its folder, or what the trainer calls it."""
+    values = {one.key: one.value for one in keys}
+    said = next((values[name] for name in names if isinstance(values.get(name), str)), "")
+    last = PurePosixPath(str(said).replace("\\", "/")).name
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", last)[:_LONGEST].strip("-_") or "clips"
+    made, number = plain, 1
+    while f"{FIRST}.more.{made}" in homes:
+        number += 1
+        made = f"{plain}-{number}"
+    return made
 
 
 def last_counts(keys: list[Given]) -> list[Given]:
@@ -142,12 +183,9 @@ def last_counts(keys: list[Given]) -> list[Given]:
     last = {(one.part, one.key): number for number, one in enumerate(keys)}
     again = Dropped("it is said again further down")
     return [
-        one if last[one.part, one.key] == number else _with(one, again) for number, one in enumerate(keys)
+        one if last[one.part, one.key] == number else replace(one, verdict=again)
+        for number, one in enumerate(keys)
     ]
-
-
-def _with(one: Given, verdict: Dropped | Unsupported) -> Given:
-    return Given(one.part, one.key, one.name, one.value, one.span, verdict)
 
 
 def _value(node: Mapping, key: str, default: Plain) -> Plain:

@@ -2,7 +2,8 @@
 
 A table has parts, one for each kind of place that keys stand in; a part has rows, one a key. A row says one of
 
-    words        our word → the conversion of the value (see ``conversions.py``), perhaps with an argument behind a space
+    words        our word → the conversion of the value, perhaps with an argument behind a space; a function of
+                 ``conversions``, ``lengths``, ``clips``, ``pictures`` or ``texts``, which may say that its word is not needed
     drop         why nothing needs to be said here
     unsupported  why it cannot be said here; ``refused`` takes the reason that the language itself gives
 

@@ -11,12 +11,13 @@ from engine.importing.convert import Word
 from engine.importing.given import Given, Unsupported
 from engine.language.nodes import Source, plain
 from engine.language.read import read_text
-from engine.words.table import HEADER_WORDS, SECTIONS, WORDS
+from engine.words.table import HEADER_WORDS, SECTIONS, WORDS, general
 
 _WIDTH = 110
 _PLAIN = re.compile(r"[$A-Za-z][A-Za-z0-9_./-]*")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
-_ORDER = [*HEADER_WORDS, *WORDS]
+_SOURCE = [path for path in WORDS if path.startswith("data.source.")]  # the first that a reader looks for
+_ORDER = [*HEADER_WORDS, *_SOURCE, *WORDS]
 
 
 def write(
@@ -36,7 +37,7 @@ def write(
         for one, outcome in left:
             lines += _comment(f"{one_line(one.name)}: {_changes(outcome)}{outcome.reason}", "", "#   - ")
     lines += ["apiVersion: wan-recipe/v1", "kind: recipe"]
-    ordered = sorted(words, key=lambda path: _ORDER.index(path) if path in _ORDER else -1)
+    ordered = sorted(words, key=_order)
     tree: dict[str, Any] = {}
     for path in ordered:
         below = tree
@@ -49,9 +50,15 @@ def write(
     return "\n".join(lines) + "\n"
 
 
+def _order(path: str) -> tuple[bool, int]:
+    """Sort words as the vocabulary has them, further datasets behind the first."""
+    known = general(path)
+    return known != path, _ORDER.index(known) if known in _ORDER else -1
+
+
 def _lines(tool: str, name: str, value: Any, indent: str) -> Iterator[str]:
     if isinstance(value, dict):
-        yield f"{indent}{name}:"
+        yield f"{indent}{_scalar(name)}:"
         for inner, below in value.items():
             yield from _lines(tool, inner, below, f"{indent}  ")
         return
@@ -60,7 +67,9 @@ def _lines(tool: str, name: str, value: Any, indent: str) -> Iterator[str]:
         yield from _comment(note, indent)
     said = f"{indent}{name}: {_scalar(_literal(value.value) if indent else value.value)}"
     keys = ", ".join(dict.fromkeys(one_line(one.name) for one in value.keys))
-    from_default = f"{tool}'s own" if value.default == "always" else f"{tool}'s default of {value.default}"
+    from_default = {"always": f"{tool}'s own", "base": "as where nothing is said"}.get(
+        value.default, f"{tool}'s default of {value.default}"
+    )
     yield f"{said}  # {keys or from_default}"
 
 

@@ -32,6 +32,9 @@ def test_the_seed_imports_to_a_recipe_that_validates(data: str, tmp_path: Path) 
         "skip",
     )
     assert (made.train.steps, made.train.batch_size, made.train.learning_rate) == (400_000, 2, 5e-5)
+    assert made.data.captions.model_dump() == {"kind": "beside", "lines": "variants"}
+    assert (made.data.repeats, made.data.min_size, made.data.more) == (1, 0, {})
+    assert made.data.scale.kind == "cover", "without a crop its maximum_image_size does nothing"
     assert made.train.optimizer.model_dump() == {"kind": "lion", "betas": [0.9, 0.99], "weight_decay": 0}
     assert made.train.schedule.model_dump() == {"kind": "cosine", "warmup_steps": 0}
     assert made.train.clip.model_dump() == {"kind": "value", "limit": 0.01}
@@ -60,7 +63,7 @@ def test_the_seed_plans_where_its_clips_are(data: str, tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(imported(data).text)
     made, _, warnings = pipeline.plan(tmp_path / "x.yaml", (), tmp_path / "store")
     assert "train" in [step.stage.name for step in made.work]
-    assert {found.code for found in warnings} <= {"RCP4010", "RCP4011"}
+    assert {found.code for found in warnings} <= {"RCP4010", "RCP4011", "RCP4111"}, "these clips are enlarged"
 
 
 def test_a_folder_that_is_not_there_is_a_finding_of_the_plan(tmp_path: Path) -> None:
@@ -74,6 +77,7 @@ def test_the_notes_name_the_traps_of_the_seed() -> None:
     said = " ".join(line.strip().removeprefix("#").strip() for line in imported().text.splitlines())
     for trap in (
         "75 is not 4n+1",  # frames
+        "fewer pixels than a square of 480 px",  # minimum_image_size
         "480 is the area of a 480x480 square, not 480p",
         "never warms up: lr_warmup_steps 400000 is the length of its fall",
         "SageAttention cannot train",
