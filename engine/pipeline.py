@@ -39,21 +39,66 @@ def validate(
 
 
 def plan(
-    path: Path, overrides: Sequence[Override], store: Path, access: Access | None = None
+    path: Path,
+    overrides: Sequence[Override],
+    store: Path,
+    access: Access | None = None,
+    tell: Callable[[int, int], None] = lambda _, __: None,
 ) -> tuple["Plan", Resolved, tuple[Diagnostic, ...]]:
     """Return what would run, what is reused and why. Changes nothing and needs no network.
+
+    Args:
+        tell: hears how many files of how many were looked at; with many new clips that takes a while.
 
     Raises:
         RecipeError: the recipe is wrong, or what it points at cannot be used.
     """
     # a recipe that is only validated needs no stages, no store and no typed models
-    from engine.plan.compile import compile_plan
+    from engine.plan.compile import compile_plan, refuse
     from engine.stages import STAGES
     from engine.store import Store
 
     resolved = resolve(path, overrides, access or Access(store=store))
-    made, warnings = compile_plan(resolved, STAGES, Store(store))
-    return made, resolved, (*resolved.warnings, *allowed(warnings, resolved.sources, by_plan=True))
+    made, findings = compile_plan(resolved, STAGES, Store(store), tell)
+    refuse(findings)
+    return made, resolved, (*resolved.warnings, *allowed(findings, resolved.sources, by_plan=True))
+
+
+def survey(
+    path: Path,
+    overrides: Sequence[Override],
+    store: Path,
+    outputs: Path,
+    watch: Callable[["Event"], None],
+    access: Access | None = None,
+    tell: Callable[[int, int], None] = lambda _, __: None,
+) -> tuple["Outcome", tuple[Diagnostic, ...]]:
+    """Look at every clip and hand out the report, whatever is wrong with them; returns that as well.
+
+    Raises:
+        RecipeError: the recipe is wrong, or there is not one clip to look at.
+        StageError: a stage could not do its work.
+        Interrupted: someone asked to stop.
+    """
+    # what plans and executes is not needed to validate
+    from engine.execute.run_plan import run_plan
+    from engine.execute.runner import InItsOwnProcess
+    from engine.plan.compile import compile_plan, refuse
+    from engine.stages import STAGES, SURVEYING
+    from engine.store import Store
+
+    resolved = resolve(path, overrides, access or Access(store=store))
+    made, findings = compile_plan(
+        resolved, [stage for stage in STAGES if stage.name in SURVEYING], Store(store), tell
+    )
+    if any(step.count is not None and not step.count.total for step in made.steps):
+        refuse(findings)
+    with InItsOwnProcess() as own:
+        outcome = run_plan(made, resolved, Store(store), own, outputs, watch, whatever=True)
+    return outcome, (
+        *resolved.warnings,
+        *allowed((*findings, *outcome.findings), resolved.sources, by_plan=True),
+    )
 
 
 def diff(old: Path, new: Path, access: Access = OFFLINE) -> tuple[list["Change"], list["Affected"]]:

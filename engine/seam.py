@@ -112,6 +112,7 @@ class Foresight:
         files: where the content with a given digest lies on this machine.
         troubles: what is wrong with what it would read.
         notes: what people should know, such as "75 frames of 81 used".
+        keep: writes down what was learnt about files, to spare looking again; called once something may be written.
     """
 
     leaves: Mapping[str, str] = field(default_factory=dict)
@@ -123,17 +124,23 @@ class Foresight:
     files: Mapping[str, str] = field(default_factory=dict)
     troubles: Sequence[Trouble] = ()
     notes: Sequence[str] = ()
+    keep: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a stage may look at to foresee."""
+    """What a stage may look at to foresee.
+
+    Attributes:
+        tell: hears how many files of how many were looked at.
+    """
 
     spec: Any
     runtime: Any
     inputs: Mapping[str, Part]
     folders: Mapping[str, Path]  # of the inputs that exist on disk
     memo: Path  # what was learnt about files earlier; may not exist
+    tell: Callable[[int, int], None] = lambda _, __: None
 
 
 @dataclass(frozen=True, slots=True)

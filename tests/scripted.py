@@ -99,7 +99,7 @@ class Scripted:
         self.ran.append(stage.name)
 
         def tell(type_: str, **said: object) -> None:
-            if type_ == "progress":
+            if type_ == "progress" and said["unit"] in ("texts", "clips"):  # items, and not what is looked at
                 self.made[stage.name] = int(str(said["done"]))
             notify({"type": type_, **said})
 

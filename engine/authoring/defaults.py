@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from engine.language.builtin import builtin_file, builtin_names
+from engine.language.choices import branches_at
 from engine.language.files import BUILTIN
 from engine.language.nodes import Node, Plain, Span, plain
 from engine.language.read import read_file
@@ -13,8 +14,7 @@ BASE = "base/wan"
 
 # words that no file of ours sets, because only a person can
 _EXAMPLES: dict[str, Plain] = {
-    "data.source.path": "clips",
-    "data.captions.text": "A black-and-white cartoon of a cat.",
+    "data.more": {"stills": {"source": {"kind": "folder", "path": "stills"}}},
 }
 
 
@@ -35,9 +35,16 @@ def default(path: str) -> Said | None:
 def example(path: str) -> Plain:
     """Return a value that a word can have: one of an example recipe, where one sets it."""
     names = sorted(builtin_names(), key=lambda name: not name.startswith("examples/"))
-    said = next((said for name in names if (said := _said(name, path))), None)
-    value = said.value if said else _EXAMPLES[path]
+    said = next((said for name in names if (said := _said(name, path)) and said.value != {}), None)
+    value = said.value if said else _EXAMPLES.get(path, _of_branch(path))
     return dict([next(iter(value.items()))]) if isinstance(value, dict) else value  # one name shows how
+
+
+def _of_branch(path: str) -> Plain:
+    """Return what an example of a choice says of its word."""
+    above, _, last = path.rpartition(".")
+    shown = [example for branch in branches_at(above).values() for example in branch.get("examples", [])]
+    return next((example[last] for example in shown if last in example), None)
 
 
 def _said(name: str, path: str) -> Said | None:

@@ -14,7 +14,7 @@ from engine.language.suggest import nearest
 from engine.language.write import one_line
 from engine.shipped import schema
 from engine.words.classes import HOW
-from engine.words.table import HEADER_WORDS, MEANINGS, WORDS, Word, word_at
+from engine.words.table import HEADER_WORDS, MEANINGS, WORDS, Word, general, word_at
 
 
 def doc(said: str) -> str:
@@ -23,7 +23,7 @@ def doc(said: str) -> str:
     Raises:
         LookupError: nothing is called so; the message says what is near.
     """
-    path, note = _meant(said.strip().strip("`"))
+    path, note = _meant(general(said.strip().strip("`")))
     return "\n".join([*note, *_about(path)])
 
 

@@ -10,7 +10,6 @@ from engine.plan.keys import word_paths
 from engine.seam import Stage
 from engine.stages import STAGES
 from engine.words.classes import CacheClass
-from engine.words.table import word_at
 
 MEANS = {
     CacheClass.IDENTITY: "changes what is learnt or made: what depends on it runs again",
@@ -42,9 +41,7 @@ def may_follow(first: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _decides(stage: Stage, path: str) -> bool:
-    word = word_at(path)
-    by_content = word is not None and word.cache is CacheClass.LOCATION and _reads(stage.runtime, path)
-    return by_content or _reads(stage.spec, path)
+    return _reads(stage.spec, path)
 
 
 def _reads(model: type[BaseModel], path: str) -> bool:

@@ -33,6 +33,7 @@ VERBS = {  # in the order of `recipe --help`: verb → its file in engine/cli/ve
     "validate": "validate",
     "plan": "plan",
     "run": "run",
+    "survey": "survey",
     "resolve": "resolve",
     "why": "why",
     "diff": "diff",

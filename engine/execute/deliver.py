@@ -10,14 +10,14 @@ from pathlib import Path
 from engine import VERSION
 from engine.header import with_notes
 from engine.language.diagnostics import Diagnostic, RecipeError
-from engine.language.merge import leaves, nested
+from engine.language.merge import values
 from engine.language.resolve import Resolved
 from engine.seam import Part, canonical, digest_of
 from engine.store import FolderPart, write_whole
 from engine.words.data import FolderSource
 from engine.words.table import is_location
 
-DELIVERED = ("survey/sheet", "export/lora", "sample/videos")  # the parts that people want to have
+DELIVERED = ("survey/report", "export/lora", "sample/videos")  # the parts that people want to have
 
 
 def check_places(resolved: Resolved, outputs: Path, store: Path) -> None:
@@ -27,13 +27,19 @@ def check_places(resolved: Resolved, outputs: Path, store: Path) -> None:
         RecipeError: results would lie among the clips, and the next survey would train on them.
         OSError: a folder cannot be made or written.
     """
-    source = resolved.recipe.data.source
+    data = resolved.recipe.data
+    places = {"data": data.source} | {f"data.more.{name}": more.source for name, more in data.more.items()}
     for folder, what in ((outputs, "the files for you"), (store, "the store")):
-        if isinstance(source, FolderSource) and folder.resolve().is_relative_to(source.path):
-            message = f"{what} ({folder}) would lie among the clips, and would be trained on the next time"
-            help_ = "name another folder with `--output` or `--store`, or keep the clips in one of their own"
-            span = resolved.span("data.source.path")
-            raise RecipeError([Diagnostic("RCP4106", message, span, "data.source.path", help_)])
+        for at, source in places.items():
+            if isinstance(source, FolderSource) and folder.resolve().is_relative_to(source.path):
+                message = (
+                    f"{what} ({folder}) would lie among the clips, and would be trained on the next time"
+                )
+                help_ = (
+                    "name another folder with `--output` or `--store`, or keep the clips in one of their own"
+                )
+                word = f"{at}.source.path"
+                raise RecipeError([Diagnostic("RCP4106", message, resolved.span(word), word, help_)])
         folder.mkdir(parents=True, exist_ok=True)
 
 
@@ -51,6 +57,8 @@ def deliver(
     files = []
     for wanted in DELIVERED:
         stage, _, name = wanted.partition("/")
+        if stage not in made:
+            continue
         part = (made[stage] or {})[name]
         assert isinstance(part, FolderPart), "a finished step lies on disk"
         for file in sorted(part.digests):
@@ -67,6 +75,6 @@ def deliver(
 
 def provenance(resolved: Resolved) -> dict[str, str]:
     """Return where a file comes from: the complete recipe, without any path of this machine, and the program."""
-    public = {at: leaf.value for at, leaf in leaves(resolved.merged) if not is_location(at)}
-    recipe = resolved.header | {"extends": []} | nested(public)
+    public = values(resolved.merged, lambda at: not is_location(at))
+    recipe = resolved.header | {"extends": []} | public
     return {"recipe": canonical(recipe).decode(), "engine": f"wan-recipes {VERSION}"}

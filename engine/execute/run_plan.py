@@ -14,9 +14,9 @@ from engine.endings import Interrupted, StageError
 from engine.execute.deliver import check_places, deliver
 from engine.execute.events import Event, EventLog
 from engine.execute.runner import Order, Runner
-from engine.language.diagnostics import RecipeError
+from engine.language.diagnostics import Diagnostic
 from engine.language.resolve import Resolved
-from engine.plan.compile import Known, bind, located
+from engine.plan.compile import Known, bind, located, refuse
 from engine.plan.steps import Action, Plan, Step
 from engine.store import Artifact, Damaged, FolderPart, Store
 
@@ -29,11 +29,13 @@ class Outcome:
         ran: names of the stages that did work.
         files: the files for people.
         log: the folder with the events.
+        findings: what was found wrong on the way, with inputs that had to be made first.
     """
 
     ran: tuple[str, ...]
     files: tuple[Path, ...]
     log: Path
+    findings: tuple[Diagnostic, ...] = ()
 
 
 def run_plan(
@@ -43,12 +45,18 @@ def run_plan(
     runner: Runner,
     outputs: Path,
     watch: Callable[[Event], None],
+    *,
+    whatever: bool = False,
 ) -> Outcome:
     """Execute a plan and deliver its files.
 
     Args:
         outputs: folder for the files that people want; those that are there are left as they are.
         watch: is told every event.
+        whatever: go on whatever is wrong with the clips: to look at them is what was asked for.
+
+    Raises:
+        RecipeError: an input that had to be made first is wrong.
     """
     check_places(resolved, outputs, store.root.parent)
     store.sweep()
@@ -60,9 +68,15 @@ def run_plan(
         watch(event)
 
     notify({"type": "run", "recipe": plan.recipe, "steps": [step.as_json() for step in plan.steps]})
-    known, ran, last = Known(), list[str](), ""
+    known, ran, last, findings = Known(lambda _, __: None), list[str](), "", list[Diagnostic]()
     for planned in plan.steps:
-        step = planned if planned.key is not None else _bound(planned, resolved, store, known)
+        step = planned
+        if planned.key is None:
+            step, troubles = bind(planned.stage, resolved, store, known)
+            findings += [located(trouble, resolved) for trouble in troubles]
+            if not whatever:
+                refuse(findings)
+        step.keep()
         store.remember(resolved.file, step.stage.name, _about(step))
         if step.action is not Action.REUSE:
             did = _do(step, known, store, runner, log, notify)
@@ -72,16 +86,7 @@ def run_plan(
         last = step.key
     files = deliver(known.outputs, resolved, outputs, last)
     notify({"type": "done", "ran": ran, "files": [str(file) for file in files]})
-    return Outcome(tuple(ran), files, log)
-
-
-def _bound(planned: Step, resolved: Resolved, store: Store, known: Known) -> Step:
-    """Tie a step to inputs that had to be made first."""
-    step, troubles = bind(planned.stage, resolved, store, known)
-    findings = [located(trouble, resolved) for trouble in troubles]
-    if any(found.severity == "error" for found in findings):
-        raise RecipeError(findings)
-    return step
+    return Outcome(tuple(ran), files, log, tuple(findings))
 
 
 def _do(

@@ -8,7 +8,7 @@ from engine.language.hints import hint_for_measure, meant_choice
 from engine.language.slips import spaced
 from engine.language.write import one_line
 from engine.shipped import schema
-from engine.words.table import branches
+from engine.words.table import branches, general
 
 Schema = dict[str, Any]
 _SHORT = 40  # characters of a text that is shown
@@ -18,7 +18,7 @@ def branches_at(path: str) -> dict[str, Schema]:
     """Return kind → schema of the section, for a choice at a dotted path; nothing where none stands there."""
     whole = schema("resolved")
     sections, word = whole["$defs"], whole
-    for part in path.split("."):
+    for part in general(path).split("."):
         word = word.get("properties", {}).get(part, {})
         if "$ref" in word:
             word = sections[word["$ref"].removeprefix("#/$defs/")]
@@ -64,7 +64,7 @@ def instead_of_section(path: str, value: Any) -> str:
         kind, why = meant_choice(f"{path}.kind", value, kinds)
         if kind:
             return f"write `{written_out(path, kind, {})}`" + (f": {why}" if why else "")
-    shape = _SHAPES.get(path)
+    shape = _SHAPES.get(general(path))
     if shape and (made := shape(value)) is not None:
         return f"write `{one_line(made)}`"
     shown = next((written_out(path, kind, {}) for kind in kinds), "")

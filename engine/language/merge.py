@@ -6,8 +6,7 @@ what stands below: ``$append``, ``$prepend``, ``$remove``, ``$replace``, ``$unse
 nothing is a finding.
 """
 
-from collections.abc import Iterable, Iterator
-from collections.abc import Mapping as Words
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -190,11 +189,14 @@ def _span(below: Section | Leaf) -> Span:
     return below.span if isinstance(below, Section) else below.origins[0].span
 
 
-def values(section: Section) -> dict[str, Plain]:
-    """Return the merged values as plain data."""
+def values(
+    section: Section, wanted: Callable[[str], bool] = lambda _: True, above: str = ""
+) -> dict[str, Plain]:
+    """Return the merged values as plain data: all of them, or those whose dotted path is wanted."""
     return {
-        key: values(below) if isinstance(below, Section) else below.value
+        key: values(below, wanted, f"{above}{key}.") if isinstance(below, Section) else below.value
         for key, below in section.words.items()
+        if isinstance(below, Section) or wanted(f"{above}{key}")
     }
 
 
@@ -220,18 +222,6 @@ def demanded(section: Section, path: str) -> tuple[str, Span] | None:
     above, _, last = path.rpartition(".")
     around = found(section, above) if above else section
     return around.demands.get(last) if isinstance(around, Section) else None
-
-
-def nested(flat: Words[str, Plain]) -> dict[str, Plain]:
-    """Turn values by dotted path back into sections."""
-    root: dict[str, Any] = {}
-    for path, value in flat.items():
-        *above, last = path.split(".")
-        section = root
-        for part in above:
-            section = section.setdefault(part, {})
-        section[last] = value
-    return root
 
 
 def place(section: Section, path: str) -> Span:

@@ -27,7 +27,7 @@ from engine.language.refused import refusals
 from engine.language.slips import spaced
 from engine.language.suggest import did_you_mean
 from engine.language.write import one_line
-from engine.words.table import MEANINGS, word_at
+from engine.words.table import MEANINGS, general, word_at
 
 # JSON Schema takes 16.0 for an integer and so hides a slip; a recipe's integer is written without a point
 _STRICT = Draft202012Validator.TYPE_CHECKER.redefine(
@@ -263,7 +263,7 @@ _LIMITS = {
 
 def _about(path: str) -> str:
     word = word_at(path)
-    return word.description if word else MEANINGS.get(path, "")
+    return word.description if word else MEANINGS.get(general(path), "")
 
 
 def _once(findings: list[Diagnostic]) -> list[Diagnostic]:

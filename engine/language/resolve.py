@@ -13,6 +13,7 @@ from engine.language.allow import allowed
 from engine.language.check import check_complete, check_layer, check_machines, explained
 from engine.language.diagnostics import Diagnostic, RecipeError, in_order
 from engine.language.files import OFFLINE, Access
+from engine.language.inherit import inherit
 from engine.language.layers import Layer, load_layers
 from engine.language.merge import Leaf, Origin, Section, found, leaves, merge, place, values
 from engine.language.missing import in_own_words
@@ -126,6 +127,7 @@ def compose(path: Path, overrides: Sequence[Override] = (), access: Access = OFF
         raise RecipeError([_of_another_trainer(own, tool)])
     usable, excused, wrong = _usable(layers, sets)
     merged, conflicts = merge(usable, own.node.span)
+    inherit(merged)
     lost, without_value = follow(merged)
     lacks = [lack for lack in check_complete(merged) if lack.path not in without_value]
     complete = not lacks and not conflicts and not lost

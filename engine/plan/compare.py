@@ -6,9 +6,8 @@ from enum import StrEnum
 
 from engine.language.merge import Origin, leaves
 from engine.language.resolve import Resolved
-from engine.plan.keys import flat, identity_of, key_of, project, word_paths
+from engine.plan.keys import flat, identity_of, key_of, project
 from engine.seam import Stage
-from engine.words.table import is_location
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +72,7 @@ def _own(stage: Stage, old: Resolved, new: Resolved) -> tuple[Effect | None, tup
     before, after = project(stage.spec, old.recipe), project(stage.spec, new.recipe)
     words = tuple(_differing(dict(flat(before)), dict(flat(after))))
     if key_of(stage, before, {}) == key_of(stage, after, {}):
-        moved = tuple(path for path in word_paths(stage.runtime).values()
-                      if is_location(path) and _counts(old, path) != _counts(new, path))  # fmt: skip
-        return (Effect.CONTENT if moved else None), moved
+        return (Effect.CONTENT if words else None), words
     same_work = identity_of(stage, before, {}) == identity_of(stage, after, {})
     return (Effect.RESUMES if same_work else Effect.AGAIN), words
 

@@ -4,7 +4,7 @@
 those steps whose inputs had to be made first. There is no other code that decides what is done.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from engine.language.diagnostics import Diagnostic, RecipeError, Severity
@@ -18,8 +18,13 @@ from engine.store import Artifact, Damaged, FolderPart, Store
 
 @dataclass(slots=True)
 class Known:
-    """What is known so far of the outputs of earlier stages."""
+    """What is known so far of the outputs of earlier stages.
 
+    Attributes:
+        tell: hears how many files of how many were looked at.
+    """
+
+    tell: Callable[[int, int], None]
     outputs: dict[str, Mapping[str, Part] | None] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
 
@@ -30,24 +35,32 @@ class Known:
 
 
 def compile_plan(
-    resolved: Resolved, stages: Sequence[Stage], store: Store
+    resolved: Resolved, stages: Sequence[Stage], store: Store, tell: Callable[[int, int], None]
 ) -> tuple[Plan, tuple[Diagnostic, ...]]:
-    """Return the plan and its warnings.
+    """Return the plan, and what is wrong with what the recipe points at, such as a folder without clips.
 
-    Raises:
-        RecipeError: what the recipe points at cannot be used, such as a folder without clips.
+    Args:
+        tell: hears how many files of how many were looked at.
     """
-    known, steps, troubles = Known(), list[Step](), list[Trouble]()
+    known, steps, troubles = Known(tell), list[Step](), list[Trouble]()
     for stage in applying(stages, resolved):
         step, found = bind(stage, resolved, store, known)
         known.add(step)
         steps.append(step)
         troubles += found
     findings = [located(trouble, resolved) for trouble in troubles]
-    if any(found.severity == "error" for found in findings):
-        raise RecipeError(findings)
     title = str(resolved.header.get("title", ""))
     return Plan(str(resolved.file), title, resolved.layers, tuple(steps)), tuple(findings)
+
+
+def refuse(findings: Sequence[Diagnostic]) -> None:
+    """Stop before anything is done.
+
+    Raises:
+        RecipeError: one of the findings is an error; it carries all of them.
+    """
+    if any(found.severity == "error" for found in findings):
+        raise RecipeError(findings)
 
 
 def applying(stages: Sequence[Stage], resolved: Resolved) -> Iterator[Stage]:
@@ -60,7 +73,7 @@ def bind(stage: Stage, resolved: Resolved, store: Store, known: Known) -> tuple[
     spec, runtime = project(stage.spec, resolved.recipe), project(stage.runtime, resolved.recipe)
     inputs = _inputs(stage, known)
     folders = {need: part.folder for need, part in inputs.items() if isinstance(part, FolderPart)}
-    view = View(spec, runtime, inputs, folders, store.root / "memo")
+    view = View(spec, runtime, inputs, folders, store.root / "memo", known.tell)
     if missing := list(
         dict.fromkeys(need.partition("/")[0] for need, part in inputs.items() if isinstance(part, Unmade))
     ):
@@ -80,7 +93,7 @@ def bind(stage: Stage, resolved: Resolved, store: Store, known: Known) -> tuple[
     outputs = found.parts if isinstance(found, Artifact) else dict(foresight.outputs) or None
     step = Step(
         stage, spec, runtime, action, reasons, key, identity, digests, outputs, tuple(lacking),
-        foresight.files, count, _bytes(foresight, count), tuple(foresight.notes),
+        foresight.files, count, _bytes(foresight, count), tuple(foresight.notes), foresight.keep,
     )  # fmt: skip
     return step, foresight.troubles
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from engine.seam import Spec, Stage, digest_of
 from engine.words.classes import CacheClass
 from engine.words.recipe import Recipe
-from engine.words.table import word_at
+from engine.words.table import is_location, word_at
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -37,17 +37,17 @@ def project(model: type[M], recipe: Recipe) -> M:
             # a choice has only the words of its branch: a word of another branch reads as None
             value = getattr(value, part, None)
         found[name] = value
-    return model.model_validate(found)
+    return model.model_validate(found, from_attributes=True)
 
 
 def key_of(stage: Stage, spec: Spec, digests: Mapping[str, str]) -> str:
     """Return the key of a stage's output."""
-    return digest_of(_parts(stage, spec.model_dump(mode="json"), digests))
+    return digest_of(_parts(stage, _counting(spec), digests))
 
 
 def identity_of(stage: Stage, spec: Spec, digests: Mapping[str, str]) -> str:
     """Return the identity of the work: its key without the words that only make it longer."""
-    kept = spec.model_dump(mode="json")
+    kept = _counting(spec)
     for name, path in word_paths(type(spec)).items():
         word = word_at(path)
         if word is not None and word.cache is CacheClass.EXTEND and not _schedule_needs(spec, name):
@@ -68,6 +68,21 @@ def _flat(value: object, path: str) -> Iterator[tuple[str, object]]:
             yield from _flat(below, f"{path}.{key}")
     else:
         yield path, value
+
+
+def _counting(spec: Spec) -> dict[str, Any]:
+    """Return a spec as plain data, without the words that say where something lies: its content stands in for them."""
+    dumped, paths = spec.model_dump(mode="json"), word_paths(type(spec))
+    return {
+        name: _without_places(dumped[name], path) for name, path in paths.items() if not is_location(path)
+    }
+
+
+def _without_places(value: Any, path: str) -> Any:
+    if not isinstance(value, dict):
+        return value
+    below = {key: (inner, f"{path}.{key}") for key, inner in value.items()}
+    return {key: _without_places(inner, at) for key, (inner, at) in below.items() if not is_location(at)}
 
 
 def _schedule_needs(spec: Spec, name: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from engine.language.resolve import Resolved
 from engine.plan.keys import flat, word_paths
 from engine.seam import Part, Spec, Stage, canonical
+from engine.words.table import is_location
 
 _MOST = 6  # reasons that a person reads
 
@@ -24,7 +25,7 @@ def what_changed(
 def _words(spec: Spec, before: Mapping[str, Any], resolved: Resolved) -> Iterator[str]:
     old = dict(_flat_as(spec, before))
     for path, value in flat(spec):
-        if path not in old or old[path] != value:
+        if not is_location(path) and (path not in old or old[path] != value):
             origin = resolved.origin(path)
             where = f"  ({origin.span})" if origin else ""
             yield f"{path} {_short(old.get(path, 'unset'))} → {_short(value)}{where}"

@@ -4,6 +4,7 @@ Each is a folder: ``spec.py`` says, without torch, what it reads and makes; ``ru
 """
 
 from engine.seam import Stage
+from engine.stages.encode_image.spec import ENCODE_IMAGE
 from engine.stages.encode_text.spec import ENCODE_TEXT
 from engine.stages.encode_video.spec import ENCODE_VIDEO
 from engine.stages.export.spec import EXPORT
@@ -19,7 +20,11 @@ STAGES: tuple[Stage, ...] = (
     SURVEY,
     ENCODE_TEXT,
     ENCODE_VIDEO,
+    ENCODE_IMAGE,
     TRAIN,
     EXPORT,
     SAMPLE,
 )
+
+SURVEYING = (FETCH_DATA.name, SURVEY.name)
+"""What it takes to look at the clips, and no more."""

@@ -89,5 +89,11 @@ class Model(Words):
     text_encoder: TextEncoder = section("The text encoder.")
     frames: Frames = section("Legal frame counts.")
     advice: Advice = section("What is known of sampling it well.")
+    conditioning: Literal["none", "first_frame", "first_and_last_frame"] = word(
+        "Frames of the clip itself that the denoiser is shown, as when it samples: none for text to video."
+    )
+    image_encoder: Literal["none", "clip"] = word(
+        "Whether those frames are also shown through CLIP, as in the 2.1 models for image to video."
+    )
     fps: int = word("Frame rate that the model was trained at.", unit="frames/s", ge=1)
     size_multiple: int = word("Width and height must be multiples of this.", unit="px", ge=1)

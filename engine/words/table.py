@@ -92,6 +92,8 @@ def _values(word: Schema) -> str:
     literals = word.get("enum", [word["const"]] if "const" in word else [])
     if literals:
         return ", ".join(f"`{value}`" for value in literals)
+    if "$ref" in word.get("additionalProperties", {}):
+        return "map of sections"
     limits = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     return " ".join(
         [_TYPES[word["type"]], *(f"{sign} {word[key]}" for key, sign in limits.items() if key in word)]
@@ -115,8 +117,15 @@ def is_location(path: str) -> bool:
     return word is not None and word.cache is CacheClass.LOCATION
 
 
+def general(path: str) -> str:
+    """Return the path under which a word is known: a dataset of `data.more` has the words of `data`."""
+    parts = path.split(".")
+    return ".".join(["data", *parts[3:]]) if parts[:2] == ["data", "more"] and len(parts) > 3 else path
+
+
 def word_at(path: str) -> Word | None:
     """Return the word that governs a path: itself, or the map of free names that it lies in."""
+    path = general(path)
     while path:
         if path in WORDS:
             return WORDS[path]

@@ -178,7 +178,7 @@ def test_one_text_beside_a_clip_means_that_texts_lie_beside(recipe, tmp_path: Pa
     for name in ("a.mp4", "b.mp4", "c.mp4", "b.txt"):
         (tmp_path / "clips" / name).touch()
     done = recipe("init", "x.yaml", *GIVEN)
-    assert resolve(tmp_path / "x.yaml").values["data"]["captions"] == {"kind": "beside"}
+    assert resolve(tmp_path / "x.yaml").values["data"]["captions"]["kind"] == "beside"
     assert (
         "3 clips (3 .mp4), 1 of them with a text file beside; `recipe plan` names the 2 clips without"
         in done.err

@@ -11,7 +11,7 @@ from conftest import ROOT
 from engine.cli.main import VERBS
 
 VERBS_OF_FILES = {
-    "validate": ["x"], "plan": ["x"], "run": ["x"], "resolve": ["x"], "why": ["train.steps", "x"], "diff": ["x", "x"], "lock": ["x"],
+    "validate": ["x"], "plan": ["x"], "run": ["x"], "survey": ["x"], "resolve": ["x"], "why": ["train.steps", "x"], "diff": ["x", "x"], "lock": ["x"],
     "vendor": ["x", "-o", "copy"], "card": ["x", "-o", "card"], "fmt": ["x"], "migrate": ["x"], "import": ["simpletuner", "x"],
 }  # fmt: skip
 

@@ -62,7 +62,7 @@ ONE = [
     # likely choices
     ("data: {short_clips: skip}", "RCP2002", "skip", ["write `drop`"]),
     ("data: {bad_files: drop}", "RCP2002", "drop", ["write `skip`"]),
-    ("data: {captions: textfile}", "RCP2002", "textfile", ["`{kind: beside}`", "`cat.txt`"]),
+    ("data: {captions: textfile}", "RCP2002", "textfile", ["`{kind: beside, lines: variants}`", "`cat.txt`"]),
     ("data: {captions: {kind: txt}}", "RCP2002", "txt", ["write `beside`"]),
     ("train: {precision: BF16}", "RCP2002", "BF16", ["write `bf16`"]),
     ("train: {precision: fp8}", "RCP2002", "fp8", ["not built yet", "24 GB"]),
@@ -88,8 +88,7 @@ ONE = [
     ("train: {steps: }", "RCP2002", "}", ["`train.steps` has no value", "write one"]),
     ("train: {steps: null}", "RCP2002", "null", ["is null", "$unset"]),
     # names of other trainers
-    ("data: {repeats: 3}", "RCP2001", "repeats", ["equally often"]),
-    ("data: {num_repeats: 3}", "RCP2001", "num_repeats", ["equally often"]),
+    ("data: {num_repeats: 3}", "RCP2001", "num_repeats", ["`data.repeats`"]),
     ("train: {max_train_epochs: 3}", "RCP2001", "max_train_epochs", ["`train.steps`", "not epochs"]),
     ("train: {epochs: 3}", "RCP2001", "epochs", ["`train.steps`", "not epochs"]),
     ("train: {fp8_base: true}", "RCP2001", "fp8_base", ["not built yet"]),
@@ -100,7 +99,7 @@ ONE = [
     ("report_to: wandb", "RCP2001", "report_to", ["no trackers yet"]),
     ("push_to_hub: true", "RCP2001", "push_to_hub", ["nothing is published"]),
     ("output_dir: x", "RCP2001", "output_dir", ["--output"]),
-    ("data: {trigger_word: x}", "RCP2001", "trigger_word", ["captions are used as they are"]),
+    ("data: {trigger_word: x}", "RCP2001", "trigger_word", ["`data.caption_prefix`", "prompts"]),
     ("train: {lora_target_modules: [x]}", "RCP2001", "lora_target_modules", ["`train.lora.targets`"]),
     ("train: {lora: {dim: 8}}", "RCP2001", "dim", ["`train.lora.rank`"]),
     ("sample: {cfg: 5}", "RCP2001", "cfg", ["`sample.guidance`"]),

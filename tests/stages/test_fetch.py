@@ -14,7 +14,7 @@ from engine.language.resolve import resolve
 from engine.plan.keys import project
 from engine.seam import Work
 from engine.stages.fetch_data.run import fetch_data
-from engine.stages.fetch_data.spec import FetchDataRuntime, FetchDataSpec
+from engine.stages.fetch_data.spec import FetchDataRuntime, FetchDataSpec, Place, folder_of
 from engine.stages.fetch_model.run import fetch_model
 from engine.stages.fetch_model.spec import FetchModelRuntime, FetchModelSpec
 from engine.words.model import BuiltModel
@@ -111,14 +111,16 @@ def test_a_dataset_of_the_hub_brings_clips_and_captions_and_nothing_else(hub: Pa
     snapshot = downloaded(hub, "datasets--sayakpaul--video-dataset-disney-organized")
     for file in ("videos/a.mp4", "videos/B.MP4", "videos/a.txt", "README.md", "script.py"):
         put(snapshot, file, file.encode())
-    spec = FetchDataSpec(source=REAL.data.source.model_copy(update={"revision": COMMIT}))
+    source = REAL.data.source.model_copy(update={"revision": COMMIT})
+    spec = FetchDataSpec(main=Place(source=source), more={})
     order = work(spec, FetchDataRuntime(), tmp_path / "out")
     fetch_data(order)
     found = sorted(
         path.relative_to(order.output).as_posix() for path in order.output.rglob("*") if path.is_file()
     )
-    assert found == ["clips/videos/B.MP4", "clips/videos/a.mp4", "clips/videos/a.txt", "source.json"]
-    assert json.loads((order.output / "source.json").read_text())["commit"] == COMMIT
+    wanted = [f"clips/{folder_of(source)}/videos/{name}" for name in ("B.MP4", "a.mp4", "a.txt")]
+    assert found == [*wanted, "source.json"]
+    assert json.loads((order.output / "source.json").read_text())[0]["commit"] == COMMIT
 
 
 def test_a_built_model_is_the_same_for_the_same_seed(tmp_path: Path) -> None:

@@ -15,7 +15,10 @@ from engine.language.diagnostics import RecipeError
 from engine.language.overrides import sets as sets_of
 from engine.language.resolve import resolve
 from engine.plan.keys import project
-from engine.stages.survey.look import look, memo_text, read_memo
+from engine.stages.survey.findings import foresight
+from engine.stages.survey.look import look
+from engine.stages.survey.memo import read_memo, write_memo
+from engine.stages.survey.report import report
 from engine.stages.survey.wanted import SurveySpec
 
 RECIPE = """apiVersion: wan-recipe/v1
@@ -41,7 +44,7 @@ def clips(tmp_path: Path) -> Path:
 
 def survey(clips: Path, *sets: str):
     spec = project(SurveySpec, resolve(clips.parent / "x.yaml", sets_of(*sets)).recipe)
-    return look(spec, clips, clips.parent / "memo")
+    return look(spec, None, clips.parent / "memo")
 
 
 def refused(clips: Path, *sets: str):
@@ -79,7 +82,9 @@ def test_a_short_clip_is_refused_dropped_or_used_as_far_as_it_goes(clips: Path) 
     (found,) = refused(clips)
     assert (found.code, "short.mp4 (12 frames at 16 fps, 17 asked)" in found.message) == ("RCP4104", True)
     assert [kept.path.name for kept in survey(clips, "data.short_clips=drop").kept] == ["good.mp4"]
-    buckets = {kept.path.name: kept.bucket.frames for kept in survey(clips, "data.short_clips=fewer").kept}
+    buckets = {
+        kept.path.name: kept.cuts[0].bucket.frames for kept in survey(clips, "data.short_clips=fewer").kept
+    }
     assert buckets == {"good.mp4": 17, "short.mp4": 9}
 
 
@@ -109,9 +114,9 @@ def test_all_problems_of_a_folder_come_at_once(clips: Path) -> None:
 
 def test_captions_can_come_from_the_name_or_be_one_for_all(clips: Path) -> None:
     (clips / "good.mp4").rename(clips / "a_black-cat.mp4")
-    by_name = survey(clips, "data.captions={kind: filename}").kept[0].caption
-    for_all = survey(clips, "data.captions={kind: one, text: words}").kept[0].caption
-    assert (by_name, for_all) == ("a black cat", "words")
+    by_name = survey(clips, "data.captions={kind: filename}").kept[0].captions
+    for_all = survey(clips, "data.captions={kind: one, text: words}").kept[0].captions
+    assert (by_name, for_all) == (("a black cat",), ("words",))
 
 
 def test_a_clip_keeps_its_shape_and_an_image_is_one_frame(clips: Path) -> None:
@@ -119,7 +124,7 @@ def test_a_clip_keeps_its_shape_and_an_image_is_one_frame(clips: Path) -> None:
     Image.new("RGB", (200, 100)).save(clips / "still.png")
     (clips / "still.txt").write_text("a still")
     found = {
-        kept.path.name: str(kept.bucket)
+        kept.path.name: str(kept.cuts[0].bucket)
         for kept in survey(clips, "data.size={kind: pixel_area, edge: 64}").kept
     }
     # edge·sqrt(aspect) and edge/sqrt(aspect), to the nearest 16: 49.6→48, 82.6→80; 90.5→96, 45.3→48
@@ -131,8 +136,8 @@ def test_twice_the_same_content_is_one_clip_with_two_captions(clips: Path) -> No
     (clips / "copy.txt").write_text("other words")
     outputs = survey(clips).outputs
     assert len(json.loads(outputs["clips"].read("clips.json"))) == 1
-    assert [sample["caption"] for sample in json.loads(outputs["captions"].read("captions.json"))] == [
-        "about good", "other words",
+    assert [sample["captions"] for sample in json.loads(outputs["samples"].read("samples.json"))] == [
+        ["about good"], ["other words"],
     ]  # fmt: skip
 
 
@@ -141,14 +146,13 @@ def remembered(clips: Path):
     known = {
         name: replace(seen, seen=seen.seen + 10_000_000_000) for name, seen in survey(clips).memo.items()
     }
-    (clips.parent / "memo").mkdir()
-    (clips.parent / "memo" / "clips.json").write_bytes(memo_text(known))
+    write_memo(clips.parent / "memo", known)
     return known
 
 
 def test_what_was_learnt_is_used_while_nothing_speaks_for_a_change(clips: Path) -> None:
     known = remembered(clips)
-    assert read_memo(clips.parent / "memo" / "clips.json") == known
+    assert read_memo(clips.parent / "memo") == known
     assert survey(clips).memo == known, "the same moment of looking: the file was not read again"
 
 
@@ -164,7 +168,7 @@ def test_a_swap_that_sets_size_and_time_back_is_seen(clips: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "memo", [b"", b"{", b"[]", b'{"version": 0, "files": {}}', b'{"version": 1, "files": {"a": {}}}']
+    "memo", [b"", b"{", b"[]", b'{"version": 0, "files": {}}', b'{"version": 2, "files": {"a": {}}}']
 )
 def test_a_damaged_memo_is_no_memo(clips: Path, memo: bytes) -> None:
     (clips.parent / "memo").mkdir()
@@ -187,7 +191,7 @@ def test_a_name_that_is_not_utf_8_is_said_and_not_a_crash(clips: Path) -> None:
 
 def test_what_is_not_looked_at_is_said(clips: Path) -> None:
     (clips / "old.gif").write_bytes(b"x")
-    assert "not looked at: 1 .gif" in survey(clips).foresight().notes
+    assert "not looked at: 1 .gif" in foresight(survey(clips), clips.parent / "memo").notes
 
 
 def test_results_among_the_clips_are_refused_before_anything_runs(clips: Path) -> None:
@@ -200,8 +204,8 @@ def test_results_among_the_clips_are_refused_before_anything_runs(clips: Path) -
 
 def test_every_file_is_reported_with_what_becomes_of_it(clips: Path) -> None:
     clip(clips / "short.mp4", frames=5)
-    report = {row["file"]: row["use"] for row in survey(clips, "data.short_clips=drop").report()}
-    assert report == {"good.mp4": "64x64x17", "short.mp4": "left out"}
+    rows = report(survey(clips, "data.short_clips=drop"))["clips"]
+    assert {row["file"]: row["use"] for row in rows} == {"good.mp4": "kept", "short.mp4": "left out"}
 
 
 def test_hidden_files_and_captions_are_not_clips(clips: Path) -> None:

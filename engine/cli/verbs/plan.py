@@ -15,6 +15,7 @@ from engine.cli.options import (
     overrides,
     print_json,
 )
+from engine.cli.progress import Looking
 from engine.cli.show import show_plan
 from engine.cli.store import StoreFolder, store_folder
 from engine.language.files import Access
@@ -34,7 +35,9 @@ def command(
     """Show what a run would do, what it would reuse, and why. Changes nothing."""
     access = Access(allow_file=allow_file, store=store_folder(store))
     with reporting(as_format):
-        made, _, found = pipeline.plan(recipe, overrides(sets, jsons, unsets), store_folder(store), access)
+        made, _, found = pipeline.plan(
+            recipe, overrides(sets, jsons, unsets), store_folder(store), access, Looking().tell
+        )
         warnings = held_to(found, strict=strict)
     if as_format is Format.JSON:
         print_json(made.as_json() | as_json(warnings))

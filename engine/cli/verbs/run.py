@@ -15,7 +15,7 @@ from engine.cli.options import (
     Unsets,
     overrides,
 )
-from engine.cli.progress import watcher
+from engine.cli.progress import Looking, watcher
 from engine.cli.sharing import FrozenRun, LockedRun, Trust, ask_for_trust, look_at_lock
 from engine.cli.show import show_outcome, show_plan
 from engine.cli.store import StoreFolder, store_folder
@@ -40,12 +40,12 @@ def command(
     """Do what the plan says, taking up where the last run stopped."""
     access = Access(fetch=True, allow_file=allow_file, store=store_folder(store))
     made, resolved, warnings = pipeline.plan(
-        recipe, overrides(sets, jsons, unsets), store_folder(store), access
+        recipe, overrides(sets, jsons, unsets), store_folder(store), access, Looking().tell
     )
     warnings += look_at_lock(resolved, access, locked=locked, frozen=frozen)
     ask_for_trust(recipe, access, trust or ())
     print_findings(held_to(warnings, strict=strict))
     typer.echo(show_plan(made))
-    with watcher(made) as watch:
+    with watcher(len(made.work)) as watch:
         outcome = pipeline.run(made, resolved, store_folder(store), output, watch)
     typer.echo(show_outcome(outcome))

@@ -15,18 +15,42 @@ CLIPS = {
     ),
     "RCP4103": Explanation(
         "Some clips have no caption. To train on them all the same would teach the model that the prompt does not matter.",
-        "Write a text file of the same name beside each, or set `data.captions: {kind: one, text: …}`.",
+        "Write the words where `data.captions` says that they are, set `data.captions: {kind: one, text: …}`, or leave such clips out "
+        "with `data.no_caption: drop`.",
     ),
     "RCP4104": Explanation(
         "Some clips are shorter than `data.frames` at the frame rate of the model.",
-        "Ask for fewer frames, or set `data.short_clips` to `drop` or `fewer`.",
+        "Ask for fewer frames, or set `data.short_clips` to `drop`, `fewer` or `loop`.",
     ),
     "RCP4106": Explanation(
         "Results would lie among the clips, and would be trained on the next time.",
         "Name another folder with `--output` or `--store`.",
     ),
     "RCP4107": Explanation(
-        "A batch is of one shape. Where fewer clips have a shape than a batch takes, some repeat within it and count for more.",
-        "Lower `train.batch_size`, add clips, or give all clips one shape with `data.size: {kind: exact, …}`.",
+        "A batch is of one shape. Where an epoch has fewer samples of a shape than a batch takes, they wait for those of the next "
+        "epochs, and one batch shows the same clip more than once.",
+        "Lower `train.batch_size`, add clips, raise `data.repeats`, give all clips one shape with `data.size: {kind: exact, …}`, or have "
+        "them repeated until they fill a batch with `data.small_buckets: repeat`.",
+    ),
+    "RCP4108": Explanation(
+        "Some clips are smaller than `min_size`, shorter than `min_frames` or longer than `max_frames`, and are left out as the recipe asks.",
+        "Nothing, where that is meant. The survey lists them: `recipe survey`.",
+    ),
+    "RCP4109": Explanation(
+        "The list or the table that names the clips is not there, or is not in the form that its name promises.",
+        "Mend the file; the finding names the line.",
+    ),
+    "RCP4110": Explanation(
+        "A list, a table or a `metadata` file names clips that are not where it says.",
+        "Correct the names, which are relative to that file, or leave them out with `data.bad_files: skip`.",
+    ),
+    "RCP4112": Explanation(
+        "The address of the clips is of a kind that is not known here, holds what may be a secret, or leads out of its folder.",
+        "Name the folder alone, such as `s3://bucket/clips`; keys and endpoints stand where the storage's own tools want them.",
+        'data: {source: {kind: remote, url: "ftp://host/clips", as_of: today}}\n',
+    ),
+    "RCP4111": Explanation(
+        "Some clips have fewer pixels than the size of training. Scaled up they look soft, and softness is learnt as well.",
+        "Ask for a smaller `data.size`, or leave small clips out with `data.min_size`.",
     ),
 }  # fmt: skip

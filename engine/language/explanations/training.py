@@ -30,7 +30,7 @@ TRAINING = {
         "model: {transformer: {text_width: 64}}\n",
     ),
     "RCP4006": Explanation(
-        "`train.lora.targets` are regular expressions, and this is none. It would stop the run after the long stages.",
+        "`train.lora.targets` and `data.caption_filter` are regular expressions, and this is none. It would stop the run after the long stages.",
         "Write `\\.` for a point and `\\(` for a bracket.",
         'train: {lora: {targets: ["("]}}\n',
     ),
@@ -130,5 +130,26 @@ TRAINING = {
         "A prompt is empty. A sample of no words shows nothing of what was learnt.",
         "Say what the video shows, or take the line out.",
         'sample: {prompts: {nothing: ""}}\n',
+    ),
+    "RCP4025": Explanation(
+        "The name of a dataset stands in the paths of words, on the command line and in reports.",
+        "Use up to 64 letters, digits, `_` and `-`.",
+        "data: {more: {my.stills: {source: {kind: folder, path: stills}}}}\n",
+    ),
+    "RCP4026": Explanation(
+        "Limits of length or repeats contradict each other, so that no clip could be trained on.",
+        "Follow the finding: one of two words has to move.",
+        "data: {min_frames: 90, max_frames: 85}\n",
+    ),
+    "RCP4027": Explanation(
+        "A word about clips has no effect beside the others that are set, or reads something that there is not: weights where an epoch "
+        "is made by count, an aspect beside an exact size, a column where there is no table.",
+        "Take it out, or change the word that the finding names.",
+        "data: {size: {kind: exact, width: 832, height: 480}, aspect: {kind: square}}\n",
+    ),
+    "RCP4028": Explanation(
+        "Pictures would be squashed into another shape, or made larger where they were to be made smaller.",
+        "Let them be cut, or keep their own shape.",
+        "data: {size: {kind: exact, width: 832, height: 480}, crop: none}\n",
     ),
 }  # fmt: skip

@@ -6,6 +6,16 @@ at words, and at the ``kind`` of a choice, but never at classes: what it is give
 
 from engine.language.rules.attention import kernels_are_there, sage_does_not_train
 from engine.language.rules.data import area_is_not_a_height, frames_are_whole, size_is_known, sizes_are_tiles
+from engine.language.rules.datasets import (
+    captions_have_a_table,
+    datasets_have_names,
+    filters_compile,
+    intervals_are_legal,
+    lengths_agree,
+    shapes_are_asked_once,
+    something_is_seen,
+    weights_count,
+)
 from engine.language.rules.model import (
     codec_halves_what_it_says,
     cpu_is_for_trying,
@@ -42,6 +52,14 @@ RULES: tuple[Rule, ...] = (
     sizes_are_tiles,
     size_is_known,
     area_is_not_a_height,
+    datasets_have_names,
+    lengths_agree,
+    intervals_are_legal,
+    shapes_are_asked_once,
+    weights_count,
+    something_is_seen,
+    captions_have_a_table,
+    filters_compile,
     prompts_are_names,
     prompts_say_something,
     prompts_are_long,

@@ -3,7 +3,7 @@
 from math import floor
 from typing import TYPE_CHECKING
 
-from engine.language.rules.rule import At, Findings, found
+from engine.language.rules.rule import At, Findings, each, found
 
 if TYPE_CHECKING:
     from engine.words.recipe import Recipe
@@ -16,7 +16,8 @@ EDGES = {480: (632, "832x480"), 720: (960, "1280x720")}
 def frames_are_whole(recipe: "Recipe", at: At) -> Findings:
     """The video codec takes step·n + offset frames and drops the rest without a word."""
     step, offset = recipe.model.frames.step, recipe.model.frames.offset
-    for path, frames in (("data.frames", recipe.data.frames), ("sample.frames", recipe.sample.frames)):
+    counts = {f"{path}.frames": dataset.frames for path, dataset in each(recipe, at, "frames")}
+    for path, frames in (counts | {"sample.frames": recipe.sample.frames}).items():
         below = (frames - offset) // step * step + offset
         if below != frames:
             lost = (
@@ -34,9 +35,12 @@ def sizes_are_tiles(recipe: "Recipe", at: At) -> Findings:
     """Width and height must be whole tiles of codec and patches; a rest would be cut or fail late."""
     unit = recipe.model.size_multiple
     sides = [("sample.width", recipe.sample.width), ("sample.height", recipe.sample.height)]
-    size = recipe.data.size
-    if size.kind == "exact":
-        sides += [("data.size.width", size.width), ("data.size.height", size.height)]
+    for path, dataset in each(recipe, at, "size"):
+        if dataset.size.kind == "exact":
+            sides += [
+                (f"{path}.size.width", dataset.size.width),
+                (f"{path}.size.height", dataset.size.height),
+            ]
     for path, side in sides:
         if side % unit:
             below = side // unit * unit
@@ -51,14 +55,17 @@ def area_is_not_a_height(recipe: "Recipe", at: At) -> Findings:
 
     The quickstart writes 480 with ``pixel_area`` and samples at 832x480.
     """
-    size, unit = recipe.data.size, recipe.model.size_multiple
-    if size.kind == "pixel_area" and size.edge in EDGES:
+    unit = recipe.model.size_multiple
+    for path, dataset in each(recipe, at, "size"):
+        size = dataset.size
+        if size.kind != "pixel_area" or size.edge not in EDGES:
+            continue
         edge, name = EDGES[size.edge]
         width, height = (
             floor(side / unit + 0.5) * unit for side in (size.edge * WIDE**0.5, size.edge / WIDE**0.5)
         )
         yield found(
-            at, "RCP4010", "data.size.edge", f"an area of {size.edge} is {width}x{height} for a 16:9 clip, not {size.edge}p",
+            at, "RCP4010", f"{path}.size.edge", f"an area of {size.edge} is {width}x{height} for a 16:9 clip, not {size.edge}p",
             f"the edge is that of a square with as many pixels: write {edge} for about those of {name}",
             severity="warning",
         )  # fmt: skip

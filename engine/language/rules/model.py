@@ -3,7 +3,7 @@
 import re
 from typing import TYPE_CHECKING
 
-from engine.language.rules.rule import At, Findings, found
+from engine.language.rules.rule import At, Findings, datasets, found
 
 if TYPE_CHECKING:
     from engine.words.recipe import Recipe
@@ -15,16 +15,23 @@ def numbers_fit(recipe: "Recipe", at: At) -> Findings:
     transformer, codec = model.transformer, model.codec
     pairs = (
         ("transformer.out_channels", transformer.out_channels, "codec.latent_channels", codec.latent_channels),
-        ("transformer.in_channels", transformer.in_channels, "codec.latent_channels", codec.latent_channels),
+        ("transformer.in_channels", transformer.in_channels, *_read(model.conditioning, codec.latent_channels)),
         ("transformer.text_width", transformer.text_width, "text_encoder.width", model.text_encoder.width),
         ("frames.step", model.frames.step, "codec.time_stride", codec.time_stride),
     )  # fmt: skip
     for one, mine, other, theirs in pairs:
         if mine != theirs:
             yield found(
-                at, "RCP4005", f"model.{one}", f"`model.{one}` is {mine} but `model.{other}` is {theirs}",
+                at, "RCP4005", f"model.{one}", f"`model.{one}` is {mine} but `model.{other}` {'asks for' if other == 'conditioning' else 'is'} {theirs}",
                 "the two meet: they must be equal", because=f"model.{other}",
             )  # fmt: skip
+
+
+def _read(conditioning: str, channels: int) -> tuple[str, int]:
+    """Return what decides how many channels a denoiser reads: a frame that it is shown adds its latent and a mask of 4."""
+    return (
+        ("codec.latent_channels", channels) if conditioning == "none" else ("conditioning", 2 * channels + 4)
+    )
 
 
 def codec_halves_what_it_says(recipe: "Recipe", at: At) -> Findings:
@@ -50,7 +57,10 @@ def codec_halves_what_it_says(recipe: "Recipe", at: At) -> Findings:
 
 def revisions_are_commits(recipe: "Recipe", at: At) -> Findings:
     """A branch moves: the same recipe would fetch something else next month."""
-    for section, source in (("model.source", recipe.model.source), ("data.source", recipe.data.source)):
+    sources = {"model.source": recipe.model.source} | {
+        f"{at}.source": found.source for at, found in datasets(recipe).items()
+    }
+    for section, source in sources.items():
         if source.kind == "hub" and not re.fullmatch("[0-9a-f]{40}", source.revision):
             yield found(
                 at, "RCP4004", f"{section}.revision", f"`{source.revision}` is not a commit of {source.repository}",

@@ -8,6 +8,7 @@ from engine.language.diagnostics import Diagnostic, Severity
 from engine.language.nodes import Span, key_before
 
 if TYPE_CHECKING:
+    from engine.words.data import Dataset
     from engine.words.recipe import Recipe
 
 At = Callable[[str], Span]
@@ -27,6 +28,20 @@ def found(
     """
     related = ((f"`{because}` is set at", at(because)),) if because else ()
     return Diagnostic(code, message, at(path), path, help_, severity, related)
+
+
+def datasets(recipe: "Recipe") -> dict[str, "Dataset"]:
+    """Return every dataset by the path of its words: `data` itself, and those of `data.more`."""
+    return {"data": recipe.data} | {f"data.more.{name}": more for name, more in recipe.data.more.items()}
+
+
+def each(recipe: "Recipe", at: At, word: str) -> Iterator[tuple[str, "Dataset"]]:
+    """Yield the datasets that say a word themselves: one that has it from `data` was asked there."""
+    asked = set[Span]()
+    for path, dataset in datasets(recipe).items():
+        if (span := at(f"{path}.{word}")) not in asked:
+            asked.add(span)
+            yield path, dataset
 
 
 def at_key(at: At, section: str, name: str) -> At:

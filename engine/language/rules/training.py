@@ -129,5 +129,10 @@ def chunks_save_memory(recipe: "Recipe", at: At) -> Findings:
 def _tokens(recipe: "Recipe") -> int:
     """Tokens of a whole clip: one latent frame, two by two latents each."""
     size, side = recipe.data.size, 2 * recipe.model.codec.space_stride
-    pixels = size.width * size.height if size.kind == "exact" else size.edge**2
+    if size.kind == "exact":
+        pixels = size.width * size.height
+    elif size.kind == "area":
+        pixels = int(size.megapixels * 1_000_000)
+    else:
+        pixels = size.edge**2  # of a shorter side, the smallest that it can be: a square
     return max(1, pixels // side**2 * ((recipe.data.frames - 1) // recipe.model.codec.time_stride + 1))

@@ -1,38 +1,95 @@
-"""Bring the clips into the store, where they are not a folder of the user."""
+"""Bring the clips into the store, where they do not lie on this machine."""
 
-from engine.seam import Foresight, Runtime, Spec, Stage, View, at
-from engine.words.data import DrawnSource, FolderSource, HubSource
+from collections.abc import Iterator
+
+from typing_extensions import TypeIs
+
+from engine.seam import Foresight, Runtime, Spec, Stage, Trouble, View, at, digest_of
+from engine.sources.remote import BadUrl, checked
+from engine.words.data import (
+    DrawnSource,
+    FolderSource,
+    HubSource,
+    ListSource,
+    RemoteSource,
+    Source,
+    TableSource,
+)
 from engine.words.recipe import Recipe
+
+
+class Place(Spec):
+    """Where the clips of one dataset come from."""
+
+    source: FolderSource | ListSource | TableSource | HubSource | RemoteSource | DrawnSource
 
 
 class FetchDataSpec(Spec):
     """Which clips."""
 
-    source: HubSource | DrawnSource = at("data.source")
+    main: Place = at("data")
+    more: dict[str, Place] = at("data.more")
+
+    @property
+    def sources(self) -> tuple[HubSource | RemoteSource | DrawnSource, ...]:
+        """The places that are not on this machine, each once."""
+        found = [place.source for place in (self.main, *self.more.values())]
+        return tuple({folder_of(source): source for source in found if is_fetched(source)}.values())
 
 
 class FetchDataRuntime(Runtime):
     """Nothing but the clips matters."""
 
 
-def _fetched(recipe: Recipe) -> bool:
-    return not isinstance(recipe.data.source, FolderSource)
+def is_fetched(source: Source) -> TypeIs[HubSource | RemoteSource | DrawnSource]:
+    """Whether clips must be brought to this machine."""
+    return isinstance(source, HubSource | RemoteSource | DrawnSource)
+
+
+def folder_of(source: Source) -> str:
+    """Return the name of the folder in the store that holds the clips of a place."""
+    return digest_of(source.model_dump(mode="json"))[:16]
+
+
+def _applies(recipe: Recipe) -> bool:
+    return any(is_fetched(dataset.source) for dataset in (recipe.data, *recipe.data.more.values()))
 
 
 def _foresee(view: View) -> Foresight:
-    source = view.spec.source
-    return Foresight(amount=source.clips, unit="clips") if isinstance(source, DrawnSource) else Foresight()
+    sources = view.spec.sources
+    troubles = tuple(_addresses(view.spec))
+    drawn = [source.clips for source in sources if isinstance(source, DrawnSource)]
+    if len(drawn) < len(sources):
+        return Foresight(troubles=troubles)
+    return Foresight(amount=sum(drawn), unit="clips")
+
+
+def _addresses(spec: FetchDataSpec) -> Iterator[Trouble]:
+    """An address that will not be followed is said before anything else is fetched."""
+    for path, place in {
+        "data": spec.main,
+        **{f"data.more.{name}": more for name, more in spec.more.items()},
+    }.items():
+        if isinstance(place.source, RemoteSource):
+            try:
+                checked(place.source.url)
+            except BadUrl as error:
+                yield Trouble("RCP4112", f"{path}.source.url", f"{error.url} {error.reason}")
+
+
+def _network(spec: FetchDataSpec) -> bool:
+    return any(not isinstance(source, DrawnSource) for source in spec.sources)
 
 
 FETCH_DATA = Stage(
     name="fetch_data",
-    version=1,
+    version=2,
     spec=FetchDataSpec,
     runtime=FetchDataRuntime,
     needs=(),
     entry="engine.stages.fetch_data.run:fetch_data",
     does="bring the clips into the store",
-    applies=_fetched,
+    applies=_applies,
     foresee=_foresee,
-    network=lambda spec: isinstance(spec.source, HubSource),
+    network=_network,
 )

@@ -1,26 +1,26 @@
 """Find out which clips can be used, at which size, and with which words."""
 
-from engine.seam import Foresight, NotMade, Runtime, Stage, View, at
+from engine.seam import Foresight, NotMade, Runtime, Stage, View
+from engine.stages.fetch_data.spec import is_fetched
+from engine.stages.survey.findings import foresight
 from engine.stages.survey.look import look
 from engine.stages.survey.wanted import SurveySpec
 
 
 class SurveyRuntime(Runtime):
-    """Where the clips lie; their contents stand in the key."""
-
-    folder: str | None = at("data.source.path")
+    """Nothing but the clips matters: every core helps to look at them."""
 
 
 def _foresee(view: View) -> Foresight:
-    folder = view.runtime.folder or view.folders.get("fetch_data/clips")
-    if folder is None:
+    fetched = view.folders.get("fetch_data/clips")
+    if fetched is None and any(is_fetched(dataset.source) for dataset in view.spec.datasets.values()):
         raise NotMade("the clips must be fetched first")
-    return look(view.spec, folder, view.memo).foresight()
+    return foresight(look(view.spec, fetched, view.memo, view.tell), view.memo)
 
 
 SURVEY = Stage(
     name="survey",
-    version=1,
+    version=2,
     spec=SurveySpec,
     runtime=SurveyRuntime,
     needs=("fetch_data/clips",),

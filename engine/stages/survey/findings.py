@@ -1,0 +1,131 @@
+"""What is wrong with the clips of a recipe, and what people should know of them, for the plan."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from engine.clips.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from engine.seam import Foresight, Trouble
+from engine.stages.survey.look import Clip, Survey
+from engine.stages.survey.memo import write_memo
+from engine.stages.survey.wanted import MAIN
+from engine.words.data import FolderSource, ListSource, TableSource
+
+LEFT_OUT = "they are left out"
+_MOST_NAMES = 10  # names that one message lists
+MUCH = 1.25  # from here on a person sees that a picture was enlarged
+
+# the word that leaves clips out → code, what they are, the value that leaves them out quietly, and the way out
+_WORDS = {
+    "bad_files": ("RCP4102", "files cannot be read", "skip", "mend or move them, or set `{at}.bad_files: skip`"),
+    "short_clips": ("RCP4104", "clips are too short", "drop",
+                    "ask for fewer `{at}.frames`, or set `{at}.short_clips` to `drop`, `fewer` or `loop`"),
+    "no_caption": ("RCP4103", "clips have no caption", "drop",
+                   "write the words where `{at}.captions` looks for them, set `{at}.captions: {{kind: one, …}}`, or `{at}.no_caption: drop`"),
+    "min_size": ("RCP4108", "clips are smaller than `{at}.min_size`", "", ""),
+    "min_frames": ("RCP4108", "clips are shorter than `{at}.min_frames`", "", ""),
+    "max_frames": ("RCP4108", "clips are longer than `{at}.max_frames`", "", ""),
+}  # fmt: skip
+
+
+def foresight(survey: Survey, memo: Path) -> Foresight:
+    """Tell the planner; what was learnt about the files can be kept in ``memo``."""
+    files = {clip.seen.digest: str(clip.path) for clip in survey.clips if clip.seen.probe is not None}
+    return Foresight(
+        leaves=survey.leaves, outputs=survey.outputs, amount=len(survey.clips), unit="files", files=files,
+        troubles=tuple(troubles(survey)), notes=tuple(_notes(survey)), keep=lambda: write_memo(memo, survey.memo),
+    )  # fmt: skip
+
+
+def troubles(survey: Survey) -> Iterator[Trouble]:
+    """Yield what is wrong, dataset by dataset, and then what is wrong with all of them together."""
+    before = len(survey.refused)
+    for path, why in survey.refused.items():
+        yield Trouble("RCP4109", f"{path}.source.path", why, "mend the file, or say another")
+    for path in survey.listings:
+        clips = [clip for clip in survey.clips if clip.dataset == path]
+        for trouble in _of_dataset(survey, path, clips):
+            before += not trouble.warning
+            yield trouble
+    if not before and not survey.kept:
+        yield Trouble("RCP4101", f"{MAIN}.source", f"no clip of {len(survey.clips)} is left to train on")
+
+
+def _of_dataset(survey: Survey, path: str, clips: Sequence[Clip]) -> Iterator[Trouble]:
+    yield from _of_source(survey, path, clips)
+    for word, (code, what, quiet, way_out) in _WORDS.items():
+        out = [clip for clip in clips if clip.word == word]
+        if out:
+            dropped = not quiet or getattr(survey.spec.datasets[path], word) == quiet
+            message = f"{len(out)} of {len(clips)} {what.format(at=path)}: {_names(out)}"
+            help_ = LEFT_OUT if dropped else way_out.format(at=path)
+            yield Trouble(code, _here(survey, path), message, help_, dropped, f"{path}.{word}")
+
+
+def _of_source(survey: Survey, path: str, clips: Sequence[Clip]) -> Iterator[Trouble]:
+    dataset, listing, here = survey.spec.datasets[path], survey.listings[path], _here(survey, path)
+    skip = dataset.bad_files == "skip"
+    if isinstance(dataset.source, FolderSource) and not Path(dataset.source.path).is_dir():
+        folder = Path(dataset.source.path)
+        what = "is a file, not a folder" if folder.is_file() else "is not there"
+        help_ = "a relative path is relative to the file that says it; `~` has no meaning here"
+        yield Trouble("RCP4101", here, f"the folder {folder} {what}", help_)
+        return
+    if not clips and not listing.missing:
+        kinds = " ".join(sorted(VIDEO_SUFFIXES | IMAGE_SUFFIXES))
+        where = getattr(dataset.source, "path", f"`{path}`")
+        yield Trouble("RCP4101", here, f"{where} holds no clips", f"clips end in {kinds}")
+    if listing.closed:
+        names = ", ".join(listing.closed[:_MOST_NAMES])
+        yield Trouble(
+            "RCP4102", here, f"folders cannot be read: {names}", "give yourself the right to read them"
+        )
+    if listing.missing:
+        more = " …" if len(listing.missing) > _MOST_NAMES else ""
+        help_ = LEFT_OUT if skip else f"correct the names, or set `{path}.bad_files: skip`"
+        yield Trouble(
+            "RCP4110", here, "; ".join(listing.missing[:_MOST_NAMES]) + more, help_, skip, f"{path}.bad_files"
+        )
+    if large := [clip for clip in clips if clip.cuts and enlarged(clip) > MUCH]:
+        names = ", ".join(f"{clip.shown} ({enlarged(clip):.2g} times)" for clip in large[:_MOST_NAMES])
+        more = " …" if len(large) > _MOST_NAMES else ""
+        yield Trouble(
+            "RCP4111", here, f"{len(large)} of {len(clips)} clips are enlarged: {names}{more}",
+            f"what is enlarged is learnt as blur: ask for a smaller `{path}.size`, or leave small clips out with `{path}.min_size`",
+            warning=True, rule=f"{path}.size",
+        )  # fmt: skip
+
+
+def enlarged(clip: Clip) -> float:
+    """Return by how much the picture of a clip that is used is scaled: more than 1 is enlarged."""
+    assert clip.seen.probe is not None, "a clip that is used was measured"
+    return max(
+        clip.cuts[0].scaled[0] / clip.seen.probe.width, clip.cuts[0].scaled[1] / clip.seen.probe.height
+    )
+
+
+def _here(survey: Survey, path: str) -> str:
+    local = isinstance(survey.spec.datasets[path].source, FolderSource | ListSource | TableSource)
+    return f"{path}.source.path" if local else f"{path}.source"
+
+
+def _notes(survey: Survey) -> Iterator[str]:
+    by_bucket: dict[str, int] = {}
+    for _, _, cut in survey.samples:
+        by_bucket[str(cut.bucket)] = by_bucket.get(str(cut.bucket), 0) + 1
+    buckets = ", ".join(f"{count} at {bucket}" for bucket, count in sorted(by_bucket.items()))
+    left = len(survey.clips) - len(survey.kept)
+    number = len(survey.samples)
+    yield f"{number} clip{'s' if number != 1 else ''}: {buckets}" + (f"; {left} left out" if left else "")
+    if len(survey.listings) > 1:
+        takes = survey.takes
+        whole = sum(takes.values()) or 1
+        yield "an epoch: " + ", ".join(
+            f"{take} of {path} ({take / whole:.0%})" for path, take in takes.items()
+        )
+    if survey.others:
+        yield "not looked at: " + ", ".join(f"{count} {suffix}" for suffix, count in survey.others.items())
+
+
+def _names(clips: Sequence[Clip]) -> str:
+    names = ", ".join(f"{clip.shown} ({clip.why})" for clip in clips[:_MOST_NAMES])
+    return names + (" …" if len(clips) > _MOST_NAMES else "")
