@@ -51,7 +51,6 @@ _IMAGE_ERRORS = (
     LookupError,
     EOFError,
     struct.error,
-    Image.DecompressionBombError,
 )
 
 
@@ -79,7 +78,8 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             coder.thread_count = 1
             yield container, stream
     except av.FFmpegError as error:
-        _refuse(path, error.strerror or str(error), error)
+        damaged = isinstance(error, av.InvalidDataError)
+        _refuse(path, "no video, or a damaged one" if damaged else error.strerror or str(error), error)
 
 
 def open_image(path: Path) -> Image.Image:
@@ -93,6 +93,8 @@ def open_image(path: Path) -> Image.Image:
         with Image.open(path, formats=_IMAGE_FORMATS) as image:
             _check_size(path, *image.size)
             upright = ImageOps.exif_transpose(image)
+    except Image.DecompressionBombError as error:  # found by the library, before its size can be asked for
+        raise UnreadableClip(path, f"has more than {MOST_PIXELS:,} pixels") from error
     except _IMAGE_ERRORS as error:
         _refuse(path, "no image is recognised" if "identify" in str(error) else str(error), error)
     if upright.mode.startswith("I"):

@@ -59,28 +59,34 @@ def encode_signal(codec: AutoencoderKLWan, groups_CFHW: Iterable[Tensor], frames
     time = codec.config.scale_factor_temporal
     if frames < 1 or (frames - 1) % time:
         raise ValueError(f"{frames} frames do not fit: they must be {time}n+1")
-    wanted, number, moments_BCFHW = 1 + (frames - 1) // time, 0, torch.empty(0)
     codec.clear_cache()
     try:
-        for number, group_CFHW in enumerate(groups_CFHW, start=1):
-            _check(codec, group_CFHW, size=1 if number == 1 else time)
-            if number > wanted:
-                break
-            piece_BC1HW = _encode_group(codec, group_CFHW)
-            if number == 1:
-                # one place for all: small pieces that are kept would keep the heap around them from being used again
-                moments_BCFHW = piece_BC1HW.new_empty((*piece_BC1HW.shape[:2], wanted, *piece_BC1HW.shape[3:]))
-            moments_BCFHW[:, :, number - 1 : number] = piece_BC1HW
-        if number != wanted:
-            raise ValueError(f"{number} groups of frames came, which is not {frames} frames")
         # over all groups at once, as the codec does it: in pieces it would round differently
-        moments_BCFHW = codec.quant_conv(moments_BCFHW)
+        moments_BCFHW = codec.quant_conv(_encode_groups(codec, groups_CFHW, frames))
     finally:
         codec.clear_cache()  # whoever encodes next must not remember this clip
     latent_CFHW = normalised(codec, moments_BCFHW[0, : codec.config.z_dim]).cpu().contiguous()
     if not latent_CFHW.isfinite().all():
         raise ValueError("its latents are not finite")
     return latent_CFHW
+
+
+def _encode_groups(codec: AutoencoderKLWan, groups_CFHW: Iterable[Tensor], frames: int) -> Tensor:
+    """Return what the encoder answers to a clip, with a frame for each group."""
+    time = codec.config.scale_factor_temporal
+    wanted, number, answer_BCFHW = 1 + (frames - 1) // time, 0, torch.empty(0)
+    for number, group_CFHW in enumerate(groups_CFHW, start=1):
+        _check(codec, group_CFHW, size=1 if number == 1 else time)
+        frame_BC1HW = _encode_group(codec, group_CFHW)
+        if number == 1:
+            # one place for all: small pieces that are kept would keep the heap around them from being used again
+            answer_BCFHW = frame_BC1HW.repeat(1, 1, wanted, 1, 1)
+        answer_BCFHW[:, :, number - 1 : number] = (
+            frame_BC1HW  # one too many is written nowhere, and told below
+        )
+    if number != wanted:
+        raise ValueError(f"{number} groups of frames came, which is not {frames} frames")
+    return answer_BCFHW
 
 
 def _check(codec: AutoencoderKLWan, group_CFHW: Tensor, size: int) -> None:

@@ -271,8 +271,9 @@ def test_a_clip_that_breaks_off_is_named_and_those_before_it_are_kept(
     place: Place, monkeypatch: pytest.MonkeyPatch, trouble: str, reason: str, workers: int
 ) -> None:
     monkeypatch.setattr(run, "frames_of", fails)
+    monkeypatch.setattr(run, "AHEAD", 0)  # so that the decoders of the clips after it wait for room
     for name in "abcdef":
-        place.add(name, cut_to(9), trouble.encode() if name == "c" else name.encode())
+        place.add(name, cut_to(9 if name < "d" else 41), trouble.encode() if name == "c" else name.encode())
     with pytest.raises(StageError, match=reason):
         place.run(workers=workers)
     assert (place.items(), place.left()) == (2, [])

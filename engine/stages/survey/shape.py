@@ -75,7 +75,7 @@ def _frames(probe: Probe, dataset: Dataset, spec: SurveySpec) -> tuple[int, int,
     if probe.kind == "image":
         return 1, 1, 1
     have, wanted = frames_at(probe, spec.fps), dataset.frames
-    asked = f"{have} frames at {spec.fps} fps"
+    asked = f"{have} frame{'s' if have != 1 else ''} at {spec.fps} fps"
     if have < dataset.min_frames:
         return Unfit("min_frames", f"{asked}, at least {dataset.min_frames} asked")
     if have > dataset.max_frames:
