@@ -156,6 +156,7 @@ DOORS = {
     "engine/language/resolve.py:recipe",
     "engine/language/suggest.py:nearest",
     "engine/clips/looker.py:_look",
+    "engine/stages/survey/memo.py:look_again",
     "engine/sources/tables.py:_parquet_rows",
     "engine/sources/remote.py:_storage",
 }

@@ -81,9 +81,8 @@ def _encode_groups(codec: AutoencoderKLWan, groups_CFHW: Iterable[Tensor], frame
         if number == 1:
             # one place for all: small pieces that are kept would keep the heap around them from being used again
             answer_BCFHW = frame_BC1HW.repeat(1, 1, wanted, 1, 1)
-        answer_BCFHW[:, :, number - 1 : number] = (
-            frame_BC1HW  # one too many is written nowhere, and told below
-        )
+        # one group too many is written nowhere, and told below
+        answer_BCFHW[:, :, number - 1 : number] = frame_BC1HW
     if number != wanted:
         raise ValueError(f"{number} groups of frames came, which is not {frames} frames")
     return answer_BCFHW

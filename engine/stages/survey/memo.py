@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from engine.clips.files import Probe
-from engine.clips.looker import look_at
 from engine.seam import digest_of
 from engine.store import write_whole
 
@@ -45,12 +44,16 @@ def look_again(
     """Return what each file holds, reading only those that are not known as they are now."""
     found = {path: _known(path, known) for path in dict.fromkeys(paths)}
     unknown = [path for path, seen in found.items() if seen is None]
-    now = time.time_ns()  # before any of them is read: a change while it is read must not hide
-    for done, looked in enumerate(look_at(unknown), start=1):
-        # what could not be read at all is told apart by its name
-        digest = looked.digest or digest_of(os.fsencode(looked.path).hex())
-        found[looked.path] = Seen(*looked.stat, now, digest, looked.probe, looked.broken)
-        tell(done, len(unknown))
+    if unknown:
+        # most plans find nothing new, and what starts processes is slow to load
+        from engine.clips.looker import look_at
+
+        now = time.time_ns()  # before any of them is read: a change while it is read must not hide
+        for done, looked in enumerate(look_at(unknown), start=1):
+            # what could not be read at all is told apart by its name
+            digest = looked.digest or digest_of(os.fsencode(looked.path).hex())
+            found[looked.path] = Seen(*looked.stat, now, digest, looked.probe, looked.broken)
+            tell(done, len(unknown))
     return {path: seen for path, seen in found.items() if seen is not None}
 
 
