@@ -2,11 +2,13 @@
 
 import csv
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from PIL import Image
 
 from engine import pipeline
@@ -20,6 +22,7 @@ from engine.plan.keys import project
 from engine.stages.survey.look import Survey, look
 from engine.stages.survey.mix import apportion
 from engine.stages.survey.report import report
+from engine.stages.survey.shape import size_of
 from engine.stages.survey.wanted import SurveySpec
 
 RECIPE = """apiVersion: wan-recipe/v1
@@ -443,3 +446,18 @@ def test_apportioning_gives_every_whole_thing_away() -> None:
             assert sum(shares) == total
             for share, weight in zip(shares, weights, strict=True):
                 assert abs(share - total * weight / sum(weights)) < 1, Counter(shares)
+
+
+SIZES = re.findall(
+    r"^\| `(\{kind: .*\})` \| (\d+x\d+) \| (\d+x\d+) \|$",
+    (ROOT / "docs" / "data.md").read_text(),
+    re.MULTILINE,
+)
+
+
+@pytest.mark.parametrize(("size", "wide", "tall"), SIZES)
+def test_the_sizes_in_the_docs_are_what_comes_out(size: str, wide: str, tall: str, place: Path) -> None:
+    data = resolve(place / "x.yaml", sets_of(f"data.size={size}")).recipe.data
+    came = ["x".join(map(str, size_of(*of, "", data, 16))) for of in ((1920, 1080), (480, 832))]
+    assert came == [wide, tall]
+    assert len(SIZES) >= 5
