@@ -8,6 +8,8 @@ complete recipe and what the store holds into ordered steps, and says what each 
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,22 +46,27 @@ def plan(
     store: Path,
     access: Access | None = None,
     tell: Callable[[int, int], None] = lambda _, __: None,
+    *,
+    until: str = "",
+    keep: bool = False,
 ) -> tuple["Plan", Resolved, tuple[Diagnostic, ...]]:
     """Return what would run, what is reused and why. Changes nothing and needs no network.
 
     Args:
         tell: hears how many files of how many were looked at; with many new clips that takes a while.
+        until: name of the last stage that is wanted; empty for all of them.
+        keep: whether what is learnt about clips may be written down, as before a run.
 
     Raises:
         RecipeError: the recipe is wrong, or what it points at cannot be used.
     """
     # a recipe that is only validated needs no stages, no store and no typed models
     from engine.plan.compile import compile_plan, refuse
-    from engine.stages import STAGES
+    from engine.stages import up_to
     from engine.store import Store
 
     resolved = resolve(path, overrides, access or Access(store=store))
-    made, findings = compile_plan(resolved, STAGES, Store(store), tell)
+    made, findings = compile_plan(resolved, up_to(until), Store(store), tell, keep=keep)
     refuse(findings)
     return made, resolved, (*resolved.warnings, *allowed(findings, resolved.sources, by_plan=True))
 
@@ -84,17 +91,19 @@ def survey(
     from engine.execute.run_plan import run_plan
     from engine.execute.runner import InItsOwnProcess
     from engine.plan.compile import compile_plan, refuse
-    from engine.stages import STAGES, SURVEYING
+    from engine.stages.fetch_data.spec import FETCH_DATA
+    from engine.stages.survey.spec import SURVEY
     from engine.store import Store
 
     resolved = resolve(path, overrides, access or Access(store=store))
-    made, findings = compile_plan(
-        resolved, [stage for stage in STAGES if stage.name in SURVEYING], Store(store), tell
-    )
+    # what cannot be fetched cannot be looked at
+    refuse(compile_plan(resolved, [FETCH_DATA], Store(store), tell, keep=True)[1])
+    made, findings = compile_plan(resolved, [FETCH_DATA, SURVEY], Store(store), tell, keep=True)
     if any(step.count is not None and not step.count.total for step in made.steps):
         refuse(findings)
     with InItsOwnProcess() as own:
-        outcome = run_plan(made, resolved, Store(store), own, outputs, watch, whatever=True)
+        # whatever is wrong with the clips: to look at them is what was asked for
+        outcome = run_plan(made, resolved, Store(store), own, outputs, watch, judge=lambda _: None)
     return outcome, (
         *resolved.warnings,
         *allowed((*findings, *outcome.findings), resolved.sources, by_plan=True),
@@ -121,19 +130,29 @@ def run(
     outputs: Path,
     watch: Callable[["Event"], None],
     runner: "Runner | None" = None,
+    *,
+    strict: bool = False,
 ) -> "Outcome":
     """Execute a plan, taking up where the last run stopped.
 
+    Args:
+        strict: whether warnings about inputs that had to be made first are errors.
+
     Raises:
+        RecipeError: an input that had to be made first is wrong.
         StageError: a stage could not do its work.
         Interrupted: someone asked to stop; run again to go on.
     """
     # what executes is not needed to validate and to plan, and would cost them a tenth of their time
     from engine.execute.run_plan import run_plan
     from engine.execute.runner import InItsOwnProcess
+    from engine.plan.compile import refuse
     from engine.store import Store
 
-    if runner is not None:
-        return run_plan(made, resolved, Store(store), runner, outputs, watch)
-    with InItsOwnProcess() as own:
-        return run_plan(made, resolved, Store(store), own, outputs, watch)
+    def judge(findings: Sequence[Diagnostic]) -> None:
+        counted = allowed(findings, resolved.sources, by_plan=True)
+        refuse([replace(found, severity="error") for found in counted] if strict else counted)
+
+    with nullcontext(runner) if runner is not None else InItsOwnProcess() as working:
+        outcome = run_plan(made, resolved, Store(store), working, outputs, watch, judge)
+    return replace(outcome, findings=tuple(allowed(outcome.findings, resolved.sources, by_plan=True)))

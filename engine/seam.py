@@ -112,7 +112,6 @@ class Foresight:
         files: where the content with a given digest lies on this machine.
         troubles: what is wrong with what it would read.
         notes: what people should know, such as "75 frames of 81 used".
-        keep: writes down what was learnt about files, to spare looking again; called once something may be written.
     """
 
     leaves: Mapping[str, str] = field(default_factory=dict)
@@ -124,7 +123,6 @@ class Foresight:
     files: Mapping[str, str] = field(default_factory=dict)
     troubles: Sequence[Trouble] = ()
     notes: Sequence[str] = ()
-    keep: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +131,7 @@ class View:
 
     Attributes:
         tell: hears how many files of how many were looked at.
+        keep: whether what is learnt about files may be written down.
     """
 
     spec: Any
@@ -141,6 +140,7 @@ class View:
     folders: Mapping[str, Path]  # of the inputs that exist on disk
     memo: Path  # what was learnt about files earlier; may not exist
     tell: Callable[[int, int], None] = lambda _, __: None
+    keep: bool = False
 
 
 @dataclass(frozen=True, slots=True)

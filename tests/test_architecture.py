@@ -21,7 +21,7 @@ MAY = {
     "shipped": set(),
     "seam": set(),
     "store": {"endings", "seam"},
-    "clips": {"clips"},
+    "clips": {"clips", "endings"},
     "sources": {"sources", "clips"},
     "tensors": set(),
     "report": {"report"},
@@ -45,6 +45,7 @@ MAY = {
         "words",
         "endings",
         "report",
+        "stages",
     },
     "training": {"training"},
     "header": set(),
@@ -155,6 +156,7 @@ DOORS = {
     "engine/language/check.py:_program",
     "engine/language/resolve.py:recipe",
     "engine/language/suggest.py:nearest",
+    "engine/language/rules/datasets.py:filters_compile",
     "engine/clips/looker.py:_look",
     "engine/stages/survey/memo.py:look_again",
     "engine/sources/tables.py:_parquet_rows",
@@ -208,7 +210,7 @@ def test_the_command_line_is_what_it_was() -> None:
 
 OPTIONS = {
     "validate": ["--allow-file", "--format", *SETS, "--strict", "recipe"],
-    "plan": ["--allow-file", "--format", *SETS, "--store", "--strict", "recipe"],
+    "plan": ["--allow-file", "--format", *SETS, "--store", "--strict", "--until", "recipe"],
     "resolve": ["--allow-file", "--format", *SETS, "--show-origin", "recipe"],
     "why": ["--allow-file", "--format", *SETS, "recipe", "word"],
     "diff": ["--allow-file", "--format", "new", "old"],
@@ -236,6 +238,7 @@ OPTIONS = {
         "--store",
         "--strict",
         "--trust",
+        "--until",
         "recipe",
     ],
 }

@@ -22,6 +22,7 @@ from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from engine.clips.files import Probe, UnreadableClip
 
+_SLOWEST = 10 << 20  # bytes that even a slow drive reads in a second
 _AHEAD = 64  # files handed out before the first answer is waited for: one that is slow shall not idle the other workers
 
 
@@ -53,7 +54,7 @@ def look_at(paths: Iterable[Path], deadline: float = 60.0) -> Iterator[Looked]:
 
     Args:
         paths: files by any name, also ones that are not there.
-        deadline: seconds that one file may take, from when its turn comes.
+        deadline: seconds that one file may take, from when its turn comes, beside the time to read it from a slow drive.
     """
     yield from _look_at(paths, deadline, _look)
 
@@ -67,13 +68,14 @@ def _look_at(paths: Iterable[Path], deadline: float, look: Callable[[Path], Look
     # a fork would copy the locks of our threads as they are held; a new interpreter has none
     pool = ProcessPool(max_workers=len(first), context=multiprocessing.get_context("spawn"))
     try:
-        under_way = deque[tuple[Path, ProcessFuture[Looked]]]()
+        under_way = deque[tuple[Path, ProcessFuture[Looked], float]]()
         for path in chain(first, waiting):
-            under_way.append((path, pool.schedule(look, args=[path], timeout=deadline)))
+            patience = deadline + _size(path) / _SLOWEST
+            under_way.append((path, pool.schedule(look, args=[path], timeout=patience), patience))
             if len(under_way) >= _AHEAD:
-                yield _answer(*under_way.popleft(), deadline)
+                yield _answer(*under_way.popleft())
         while under_way:
-            yield _answer(*under_way.popleft(), deadline)
+            yield _answer(*under_way.popleft())
     finally:  # also after Ctrl-C, or when the reader wants no more
         pool.stop()  # type: ignore[no-untyped-call]  # pebble leaves it bare
         pool.join()
@@ -84,7 +86,7 @@ def _answer(path: Path, answer: ProcessFuture[Looked], deadline: float) -> Looke
     try:
         return answer.result()
     except TimeoutError:
-        return Looked(path, broken=f"could not be read within {deadline:g} s")
+        return Looked(path, broken=f"could not be read within {deadline:.0f} s")
     except ProcessExpired:
         return Looked(path, broken="made the decoder crash")
 
@@ -95,7 +97,7 @@ def _look(path: Path) -> Looked:
 
     stat, digest = (0, 0, 0, 0), ""
     try:
-        path.name.encode()
+        os.fspath(path).encode()
         found = path.stat()
         if not S_ISREG(found.st_mode):  # a pipe would be waited on for ever
             return Looked(path, broken="is not a file")
@@ -107,8 +109,15 @@ def _look(path: Path) -> Looked:
         return Looked(path, broken="has a name that is not UTF-8")
     except UnreadableClip as error:
         return Looked(path, stat, digest, broken=error.reason)
-    except OSError as error:
-        return Looked(path, stat, digest, broken=f"cannot be opened: {error.strerror}")
+    except OSError as error:  # it may be another tomorrow: without a stat nobody remembers it
+        return Looked(path, broken=f"cannot be opened: {error.strerror}")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except (OSError, ValueError):  # the worker says what is wrong with it
+        return 0
 
 
 def _cores() -> int:

@@ -32,7 +32,7 @@ def random(have: int, frames: int, count: int, key: str) -> list[int]:
     moved: dict[int, int] = {}
     drawn = []
     for turn in range(min(_positive("count", count), spare + 1)):
-        pick = turn + _chance(f"{key}/{turn}", spare + 1 - turn)
+        pick = turn + chance(f"{key}/{turn}", spare + 1 - turn)
         drawn.append(moved.get(pick, pick))
         moved[pick] = moved.get(turn, turn)
     return sorted(drawn)
@@ -67,6 +67,6 @@ def _positive(name: str, number: int) -> int:
     return number
 
 
-def _chance(key: str, below: int) -> int:
+def chance(key: str, below: int) -> int:
     """Return a number from 0 to ``below - 1`` that follows from ``key`` alone."""
     return int.from_bytes(blake2b(key.encode(), digest_size=16).digest(), "big") % below

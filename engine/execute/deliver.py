@@ -15,7 +15,7 @@ from engine.language.resolve import Resolved
 from engine.seam import Part, canonical, digest_of
 from engine.store import FolderPart, write_whole
 from engine.words.data import FolderSource
-from engine.words.table import is_location
+from engine.words.table import by_path, is_location
 
 DELIVERED = ("survey/report", "export/lora", "sample/videos")  # the parts that people want to have
 
@@ -28,9 +28,9 @@ def check_places(resolved: Resolved, outputs: Path, store: Path) -> None:
         OSError: a folder cannot be made or written.
     """
     data = resolved.recipe.data
-    places = {"data": data.source} | {f"data.more.{name}": more.source for name, more in data.more.items()}
     for folder, what in ((outputs, "the files for you"), (store, "the store")):
-        for at, source in places.items():
+        for at, dataset in by_path(data, data.more).items():
+            source = dataset.source
             if isinstance(source, FolderSource) and folder.resolve().is_relative_to(source.path):
                 message = (
                     f"{what} ({folder}) would lie among the clips, and would be trained on the next time"

@@ -1,7 +1,7 @@
 """Carry out a plan, step by step. What is made is published whole; what is interrupted goes on the next time."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from engine.execute.events import Event, EventLog
 from engine.execute.runner import Order, Runner
 from engine.language.diagnostics import Diagnostic
 from engine.language.resolve import Resolved
-from engine.plan.compile import Known, bind, located, refuse
+from engine.plan.compile import Known, bind, located
 from engine.plan.steps import Action, Plan, Step
 from engine.store import Artifact, Damaged, FolderPart, Store
 
@@ -45,18 +45,14 @@ def run_plan(
     runner: Runner,
     outputs: Path,
     watch: Callable[[Event], None],
-    *,
-    whatever: bool = False,
+    judge: Callable[[Sequence[Diagnostic]], None],
 ) -> Outcome:
     """Execute a plan and deliver its files.
 
     Args:
         outputs: folder for the files that people want; those that are there are left as they are.
         watch: is told every event.
-        whatever: go on whatever is wrong with the clips: to look at them is what was asked for.
-
-    Raises:
-        RecipeError: an input that had to be made first is wrong.
+        judge: is told what is wrong with inputs that had to be made first; what it raises ends the run before they are used.
     """
     check_places(resolved, outputs, store.root.parent)
     store.sweep()
@@ -68,15 +64,13 @@ def run_plan(
         watch(event)
 
     notify({"type": "run", "recipe": plan.recipe, "steps": [step.as_json() for step in plan.steps]})
-    known, ran, last, findings = Known(lambda _, __: None), list[str](), "", list[Diagnostic]()
+    known, ran, last, findings = Known(lambda _, __: None, keep=True), list[str](), "", list[Diagnostic]()
     for planned in plan.steps:
         step = planned
         if planned.key is None:
             step, troubles = bind(planned.stage, resolved, store, known)
             findings += [located(trouble, resolved) for trouble in troubles]
-            if not whatever:
-                refuse(findings)
-        step.keep()
+            judge(findings)
         store.remember(resolved.file, step.stage.name, _about(step))
         if step.action is not Action.REUSE:
             did = _do(step, known, store, runner, log, notify)

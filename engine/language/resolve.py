@@ -182,8 +182,13 @@ def _by_rule(merged: Section, mine: Sequence[Layer]) -> Iterator[Diagnostic]:
     """Ask every rule; a finding stands where the reader can mend it, in the file itself where that has a part in it."""
     seen = cast("Recipe", _seen(_located(merged)))
     sources = [layer.node.span.source for layer in mine]
+    said = set[tuple[str, Span, str]]()
     for rule in RULES:
         for finding in rule(seen, lambda at: place(merged, at)):
+            # what several datasets have from one line is one mistake
+            if (one := (finding.code, finding.span, finding.message)) in said:
+                continue
+            said.add(one)
             own = next((span for _, span in finding.related if span.source in sources), None)
             if own is None or finding.span.source in sources:
                 yield finding

@@ -22,9 +22,11 @@ class Known:
 
     Attributes:
         tell: hears how many files of how many were looked at.
+        keep: whether what is learnt about files may be written down.
     """
 
     tell: Callable[[int, int], None]
+    keep: bool
     outputs: dict[str, Mapping[str, Part] | None] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
 
@@ -35,14 +37,15 @@ class Known:
 
 
 def compile_plan(
-    resolved: Resolved, stages: Sequence[Stage], store: Store, tell: Callable[[int, int], None]
+    resolved: Resolved, stages: Sequence[Stage], store: Store, tell: Callable[[int, int], None], *, keep: bool
 ) -> tuple[Plan, tuple[Diagnostic, ...]]:
     """Return the plan, and what is wrong with what the recipe points at, such as a folder without clips.
 
     Args:
         tell: hears how many files of how many were looked at.
+        keep: whether what is learnt about files may be written down; a plan that is only shown writes nothing.
     """
-    known, steps, troubles = Known(tell), list[Step](), list[Trouble]()
+    known, steps, troubles = Known(tell, keep), list[Step](), list[Trouble]()
     for stage in applying(stages, resolved):
         step, found = bind(stage, resolved, store, known)
         known.add(step)
@@ -73,7 +76,7 @@ def bind(stage: Stage, resolved: Resolved, store: Store, known: Known) -> tuple[
     spec, runtime = project(stage.spec, resolved.recipe), project(stage.runtime, resolved.recipe)
     inputs = _inputs(stage, known)
     folders = {need: part.folder for need, part in inputs.items() if isinstance(part, FolderPart)}
-    view = View(spec, runtime, inputs, folders, store.root / "memo", known.tell)
+    view = View(spec, runtime, inputs, folders, store.root / "memo", known.tell, known.keep)
     if missing := list(
         dict.fromkeys(need.partition("/")[0] for need, part in inputs.items() if isinstance(part, Unmade))
     ):
@@ -93,7 +96,7 @@ def bind(stage: Stage, resolved: Resolved, store: Store, known: Known) -> tuple[
     outputs = found.parts if isinstance(found, Artifact) else dict(foresight.outputs) or None
     step = Step(
         stage, spec, runtime, action, reasons, key, identity, digests, outputs, tuple(lacking),
-        foresight.files, count, _bytes(foresight, count), tuple(foresight.notes), foresight.keep,
+        foresight.files, count, _bytes(foresight, count), tuple(foresight.notes),
     )  # fmt: skip
     return step, foresight.troubles
 

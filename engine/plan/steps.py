@@ -1,6 +1,6 @@
 """The plan as data: steps in order, each with its action, its reasons and its counts."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -36,7 +36,6 @@ class Step:
         digests: digests of its inputs and leaves.
         outputs: the parts of its output, as far as they exist or are foreseen.
         files: where content that later steps read lies.
-        keep: see ``Foresight.keep``.
     """
 
     stage: Stage
@@ -53,7 +52,6 @@ class Step:
     count: Count | None = None
     bytes: int | None = None
     notes: tuple[str, ...] = ()
-    keep: Callable[[], None] = lambda: None
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data for machines."""

@@ -91,20 +91,20 @@ def _strip(frames_FHWC: NDArray[np.uint8]) -> Image.Image:
         x = (film.width - 19 * holes) // 2 + 5 + 19 * n
         for y in (5, film.height - 13):
             draw.rounded_rectangle((x, y, x + 9, y + 7), radius=2, fill=_HOLE)
-    for n, frame in enumerate(_chosen(len(frames_FHWC))):
+    for n, frame in enumerate(chosen(len(frames_FHWC))):
         tile = Image.fromarray(frames_FHWC[frame]).resize((width, height), Image.Resampling.LANCZOS)
         film.paste(tile, (_GAP + n * (width + _GAP), _BAND))
     return film
 
 
-def _chosen(frames: int) -> list[int]:
-    """Return the indices of at most five frames, from the first to the last."""
+def chosen(frames: int) -> list[int]:
+    """Return the indices of the frames that a strip shows of so many: at most five, from the first to the last."""
     return [round(index) for index in np.linspace(0, frames - 1, min(frames, _TILES))]
 
 
 def _strip_width(frames_FHWC: NDArray[np.uint8]) -> int:
     """Return how wide a strip is with all its frames, in pixels."""
-    return _GAP + len(_chosen(len(frames_FHWC))) * (_tile_size(frames_FHWC)[0] + _GAP)
+    return _GAP + len(chosen(len(frames_FHWC))) * (_tile_size(frames_FHWC)[0] + _GAP)
 
 
 def _tile_size(frames_FHWC: NDArray[np.uint8]) -> tuple[int, int]:

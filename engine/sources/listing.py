@@ -32,11 +32,14 @@ class Candidate:
         path: the file; relative where the folder, the table or the list was named by a relative path.
         row: what the row of a table says of it, by column; None where no table names it.
         line: the place that names it, for messages, such as ``clips.csv:12``; empty where it was found by searching.
+        beside: the text file of the same name in its folder, whatever form its letters have; None where there is none, or
+            where the folder was not searched.
     """
 
     path: Path
     row: Mapping[str, Any] | None = None
     line: str = ""
+    beside: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ def list_folder(root: Path, metadata: bool) -> Listing:
         BadTable: such a table cannot be read, has no column ``file_name``, or is not the only one in its folder.
     """
     found, tables, listing = list[Path](), list[Path](), Listing()
+    texts, exactly = dict[Path, Path](), set[Path]()
     walk = os.walk(root, followlinks=False, onerror=lambda error: listing.closed.append(str(error.filename)))
     for folder, folders, names in walk:
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -81,14 +85,25 @@ def list_folder(root: Path, metadata: bool) -> Listing:
             suffix = Path(name).suffix.lower()
             if suffix in VIDEO_SUFFIXES | IMAGE_SUFFIXES:
                 found.append(Path(folder, name))
+            elif suffix == ".txt":
+                texts[_stem(Path(folder, name))] = Path(folder, name)
+                exactly.add(Path(folder, name))
             elif suffix not in WORDS_SUFFIXES:
                 _count(listing, suffix or "no suffix")
         if metadata:
             tables += _metadata(Path(folder), names)
     told = _told(root, found, sorted(tables), listing.missing)
     for path in sorted(found):
-        listing.candidates.extend(told.get(path, [Candidate(path)]))
+        # the very name counts more than one that looks like it
+        exact = path.with_suffix(".txt")
+        beside = exact if exact in exactly else texts.get(_stem(path))
+        listing.candidates.extend(replace(one, beside=beside) for one in told.get(path, [Candidate(path)]))
     return listing
+
+
+def _stem(path: Path) -> Path:
+    """Return a path without its suffix, in the one form of letters that look the same."""
+    return path.with_name(normalize("NFC", path.stem))
 
 
 def list_table(path: Path, column: str) -> Listing:

@@ -143,7 +143,8 @@ def list_remote(url: str) -> list[RemoteFile]:
 
     Raises:
         BadUrl: see ``checked``.
-        Unreachable: it cannot be read, there is nothing, or a name in it would lead out of the folder.
+        Unreachable: it cannot be read, there is nothing, or a name in it would lead out of the folder or is that of
+            both a file and a folder.
     """
     url = checked(url)
     return _patiently(lambda: _list(url))
@@ -185,7 +186,18 @@ def _list(url: str) -> list[RemoteFile]:
         name = _name(url, root, path)
         if info.get("type") != "directory" and _is_wanted(url, name):
             files.append(_listed(url, storage, path, name, info))
+    _refuse_both({file.name for file in files}, url)
     return sorted(files, key=lambda file: file.name)
+
+
+def _refuse_both(names: set[str], url: str) -> None:
+    """Refuse a file that is the folder of another: storage has them side by side, a disk cannot."""
+    for name in sorted(names):
+        for above in map(str, PurePosixPath(name).parents):
+            if above in names:
+                raise Unreachable(
+                    url, f"holds {shown(above)} as both a file and a folder; rename one of them"
+                )
 
 
 def _name(url: str, root: str, path: str) -> str:

@@ -26,5 +26,8 @@ STAGES: tuple[Stage, ...] = (
     SAMPLE,
 )
 
-SURVEYING = (FETCH_DATA.name, SURVEY.name)
-"""What it takes to look at the clips, and no more."""
+
+def up_to(last: str) -> tuple[Stage, ...]:
+    """Return the stages up to one of them, by its name; all of them where none is named."""
+    names = [stage.name for stage in STAGES]
+    return STAGES[: names.index(last) + 1] if last else STAGES

@@ -124,8 +124,8 @@ class ExactSize(Words):
     model_config = example(kind="exact", width=832, height=480)
 
     kind: Literal["exact"] = word("One size for every clip.")
-    width: int = word("Width.", unit="px", ge=16)
-    height: int = word("Height.", unit="px", ge=16)
+    width: int = word("Width.", unit="px", ge=16, le=16_384)
+    height: int = word("Height.", unit="px", ge=16, le=16_384)
 
 
 class PixelAreaSize(Words):
@@ -135,7 +135,7 @@ class PixelAreaSize(Words):
 
     kind: Literal["pixel_area"] = word("One area for every clip, as the edge of a square.")
     edge: int = word(
-        "The area is edge × edge: 480 is the area of a 480 px square, not 480p.", unit="px", ge=16
+        "The area is edge × edge: 480 is the area of a 480 px square, not 480p.", unit="px", ge=16, le=16_384
     )
 
 
@@ -154,7 +154,7 @@ class ShorterSideSize(Words):
     model_config = example(kind="pixel", edge=480)
 
     kind: Literal["pixel"] = word("One length for the shorter side of every clip.")
-    edge: int = word("The shorter side.", unit="px", ge=16)
+    edge: int = word("The shorter side.", unit="px", ge=16, le=16_384)
 
 
 class OwnAspect(Words):
@@ -200,9 +200,9 @@ class DownsampleScale(Words):
 
     kind: Literal["downsample"] = word("A part of the picture, cut out at its own scale.")
     above: int = word(
-        "Clips whose shorter side is longer than this are made smaller first.", unit="px", ge=16
+        "Clips whose shorter side is longer than this are made smaller first.", unit="px", ge=16, le=16_384
     )
-    to: int = word("The length that their shorter side gets.", unit="px", ge=16)
+    to: int = word("The length that their shorter side gets.", unit="px", ge=16, le=16_384)
 
 
 class HeadWindow(Words):
@@ -288,9 +288,12 @@ class ClipWords(Words):
     min_frames: int = word(
         "Clips with fewer frames at the model's rate are left out; images are not asked.", unit="frames", ge=1
     )
-    max_frames: int = word("Clips with more frames at the model's rate are left out.", unit="frames", ge=1)
+    max_frames: int = word(
+        "Clips with more frames at the model's rate are left out; 0 takes all.", unit="frames", ge=0
+    )
     bad_files: Literal["error", "skip"] = word(
-        "A file that cannot be read: stop, or leave it out and list it."
+        "A file that cannot be opened: stop, or leave it out and list it. One that is damaged further in is found when it is encoded, "
+        "and named."
     )
     repeats: int = word(
         "Times that each clip is seen in an epoch; 0 leaves the dataset out.", ge=0, le=10_000
@@ -298,6 +301,7 @@ class ClipWords(Words):
     weight: float = word(
         "Share of an epoch, in proportion to those of the other datasets, where `data.mix` is `by_weight`.",
         gt=0,
+        le=1_000_000,
     )
 
 

@@ -4,14 +4,15 @@ Read from the published schema and not from the models, because building the mod
 half of its time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from engine.shipped import schema
 from engine.words.classes import CacheClass
 
 Schema = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,11 @@ def is_location(path: str) -> bool:
     """Whether the word at a path says where something lies on this machine."""
     word = word_at(path)
     return word is not None and word.cache is CacheClass.LOCATION
+
+
+def by_path(main: T, more: Mapping[str, T]) -> dict[str, T]:
+    """Return datasets by the path of their words: `data` itself first, and those of `data.more` by name."""
+    return {"data": main} | {f"data.more.{name}": more[name] for name in sorted(more)}
 
 
 def general(path: str) -> str:

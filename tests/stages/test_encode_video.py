@@ -389,7 +389,7 @@ def test_a_decoder_that_hangs_ends_the_stage_with_the_name_of_the_clip(
 
     monkeypatch.setattr(run, "frames_of", hangs)
     monkeypatch.setattr(run, "DEADLINE", 0.3)
-    monkeypatch.setattr("engine.stages.encode_video.ahead._GRACE", 0.01)
+    monkeypatch.setattr("engine.clips.ahead._GRACE", 0.01)
     with pytest.raises(StageError, match=r"clips/b: no frame came for 0\.3 s.*mend the file.*run again"):
         noisy.run()
     assert noisy.items() == 1

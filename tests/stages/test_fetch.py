@@ -10,6 +10,7 @@ import pytest
 from conftest import ROOT
 
 from engine.endings import StageError
+from engine.execute.runner import _StageItems
 from engine.language.resolve import resolve
 from engine.plan.keys import project
 from engine.seam import Work
@@ -17,6 +18,7 @@ from engine.stages.fetch_data.run import fetch_data
 from engine.stages.fetch_data.spec import FetchDataRuntime, FetchDataSpec, Place, folder_of
 from engine.stages.fetch_model.run import fetch_model
 from engine.stages.fetch_model.spec import FetchModelRuntime, FetchModelSpec
+from engine.store import Store
 from engine.words.model import BuiltModel
 
 COMMIT = "0fad780a534b6463e45facd96134c9f345acfa5b"
@@ -24,8 +26,9 @@ COMMIT = "0fad780a534b6463e45facd96134c9f345acfa5b"
 
 def work(spec, runtime, output: Path) -> Work:
     output.mkdir()
+    items = _StageItems(Store(output.parent / "store"), "fetch_data")
     return Work(
-        spec, runtime, {}, {}, output, output, "", {}, output, None, lambda *_, **__: None, lambda: False
+        spec, runtime, {}, {}, output, output, "", {}, output, items, lambda *_, **__: None, lambda: False
     )
 
 
@@ -112,7 +115,7 @@ def test_a_dataset_of_the_hub_brings_clips_and_captions_and_nothing_else(hub: Pa
     for file in ("videos/a.mp4", "videos/B.MP4", "videos/a.txt", "README.md", "script.py"):
         put(snapshot, file, file.encode())
     source = REAL.data.source.model_copy(update={"revision": COMMIT})
-    spec = FetchDataSpec(main=Place(source=source), more={})
+    spec = FetchDataSpec(main=Place(source=source, repeats=1), more={})
     order = work(spec, FetchDataRuntime(), tmp_path / "out")
     fetch_data(order)
     found = sorted(

@@ -2,25 +2,29 @@
 
 import csv
 import json
+import os
 import re
-from collections import Counter
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pytest
 from conftest import ROOT
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from engine import pipeline
 from engine.clips.decode import read_frames
-from engine.clips.sizes import Cut
+from engine.clips.sizes import Bucket, Cut
 from engine.clips.write import write_video
 from engine.language.diagnostics import Diagnostic, RecipeError
 from engine.language.overrides import sets as sets_of
 from engine.language.resolve import resolve
 from engine.plan.keys import project
 from engine.stages.survey.look import Survey, look
-from engine.stages.survey.mix import apportion
+from engine.stages.survey.memo import read_memo
+from engine.stages.survey.mix import mixed
 from engine.stages.survey.report import report
 from engine.stages.survey.shape import size_of
 from engine.stages.survey.wanted import SurveySpec
@@ -47,6 +51,14 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "x.yaml").write_text(RECIPE)
     clip(tmp_path / "clips" / "good.mp4")
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def place_of_rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recipe alone: nothing is looked at."""
+    folder = tmp_path_factory.mktemp("rules")
+    (folder / "x.yaml").write_text(RECIPE)
+    return folder
 
 
 def survey(place: Path, *sets: str) -> Survey:
@@ -268,13 +280,45 @@ def test_images_and_videos_of_several_datasets_make_one_epoch(place: Path) -> No
     assert takes == {("data", "64x64x17"): 1, ("data.more.stills", "64x64x1"): 6}
 
 
-def test_weights_share_an_epoch_and_keep_its_length(place: Path) -> None:
+def test_weights_share_an_epoch(place: Path) -> None:
     for number in range(8):
         still(place / "stills" / f"{number}.png", 30 * number)
     more = "data.more={stills: {source: {kind: folder, path: stills}, weight: 2}}"
     takes = survey(place, more, "data.mix=by_weight").takes
-    assert takes == {"data": 3, "data.more.stills": 6}
+    assert takes["data.more.stills"] == pytest.approx(2 * takes["data"], rel=0.01)
     assert found(place, more)[0].code == "RCP4027", "a weight that nothing reads is said"
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    counts=st.lists(st.lists(st.integers(1, 40), min_size=1, max_size=5), min_size=1, max_size=4),
+    weights=st.lists(st.floats(0.02, 50), min_size=4, max_size=4),
+)
+def test_every_clip_of_a_weighted_epoch_is_seen_and_the_shares_are_kept(
+    place_of_rules: Path, counts: list[list[int]], weights: list[float]
+) -> None:
+    """Datasets with clips of several shapes: the share of each shape is its dataset's, by its part of the clips."""
+    names = ["data", "data.more.a", "data.more.b", "data.more.c"][: len(counts)]
+    more = {name[-1]: {"source": {"kind": "folder", "path": name[-1]}, "weight": weight}
+            for name, weight in zip(names[1:], weights[1:], strict=False)}  # fmt: skip
+    sets = (f"data.more={json.dumps(more)}", f"data.weight={weights[0]!r}", "data.mix=by_weight")
+    spec = project(SurveySpec, resolve(place_of_rules / "x.yaml", sets_of(*sets)).recipe)
+    numbers = iter(range(10_000))
+    places = {
+        name: {
+            Bucket(16 * shape, 16, 1): [next(numbers) for _ in range(count)]
+            for shape, count in enumerate(shapes, 1)
+        }
+        for name, shapes in zip(names, counts, strict=True)
+    }
+    groups = mixed(places, spec)
+    whole = sum(group.take for group in groups)
+    for group in groups:
+        mine = weights[names.index(group.dataset)] / sum(weights[: len(names)])
+        due = mine * len(group.samples) / sum(len(each) for each in places[group.dataset].values())
+        assert group.take >= 1
+        # within 1 % of what is due; or, where a clip is due less than once in the longest epoch, once
+        assert abs(group.take / whole - due) <= 0.01 * due + 1.5 / whole
 
 
 def test_one_folder_can_be_used_twice_with_other_settings(place: Path) -> None:
@@ -410,6 +454,93 @@ def test_windows_that_overlap_count_their_seconds_once(place: Path) -> None:
     assert seen["totals"]["seconds used"] == pytest.approx(51 / 16, abs=0.002)
 
 
+def test_a_file_of_several_datasets_is_counted_once(place: Path) -> None:
+    more = "data.more={a: {source: {kind: folder, path: clips}, frames: 5}, b: {source: {kind: folder, path: clips}, frames: 33, short_clips: drop}}"
+    totals = report(survey(place, more))["totals"]
+    assert (totals["files"], totals["kept"], totals["trimmed"], totals["left out"]) == (1, 1, 0, 0)
+    assert totals["seconds"] == totals["seconds used"] == pytest.approx(17 / 16, abs=0.002)
+
+
+def test_a_name_that_changes_is_in_the_next_report(place: Path) -> None:
+    before = survey(place)
+    (place / "clips" / "good.mp4").rename(place / "clips" / "better.mp4")
+    (place / "clips" / "good.txt").rename(place / "clips" / "better.txt")
+    after = survey(place)
+    assert after.leaves["clips"] == before.leaves["clips"]
+    assert after.leaves["names"] != before.leaves["names"]
+    assert after.outputs["samples"].digest == before.outputs["samples"].digest
+
+
+@pytest.mark.parametrize("prefix", ["Mick", "  Mick  "])
+def test_a_trigger_word_is_a_word(place: Path, prefix: str) -> None:
+    (place / "clips" / "good.txt").write_text("Mickey runs\nMick runs\nMick, running")
+    captions = survey(place, f"data.caption_prefix='{prefix}'").kept[0].captions
+    assert captions == ("Mick Mickey runs", "Mick runs", "Mick, running")
+
+
+def test_a_caption_that_is_a_pipe_is_not_waited_for(place: Path) -> None:
+    (place / "clips" / "good.txt").unlink()
+    os.mkfifo(place / "clips" / "good.txt")
+    (wrong,) = found(place)
+    assert "good.txt is not a file" in wrong.message
+
+
+def test_a_caption_is_found_whatever_form_its_letters_have(place: Path) -> None:
+    composed, apart = normalize("NFC", "café"), normalize("NFD", "café")
+    clip(place / "clips" / f"{apart}.mp4")
+    (place / "clips" / f"{apart}.txt").rename(place / "clips" / f"{composed}.TXT")
+    assert [one.path.stem for one in survey(place).kept] == [apart, "good"]
+
+
+def test_a_picture_that_would_be_too_large_is_left_out_before_anything_runs(place: Path) -> None:
+    Image.new("RGB", (8000, 8)).save(place / "clips" / "line.png")
+    (place / "clips" / "line.txt").write_text("a line")
+    sets = ("data.size={kind: exact, width: 832, height: 480}",)
+    assert {one.path.stem: one.word for one in survey(place, *sets).clips} == {"good": "", "line": "size"}
+
+
+def test_a_clip_that_is_damaged_further_in_does_not_end_the_survey(place: Path) -> None:
+    noise_FHWC = np.random.default_rng(0).integers(0, 255, (60, 64, 64, 3), dtype=np.uint8)
+    write_video(place / "clips" / "noise.mp4", noise_FHWC, 16)
+    (place / "clips" / "noise.txt").write_text("noise")
+    content = bytearray((place / "clips" / "noise.mp4").read_bytes())
+    content[len(content) // 2 : -4000] = bytes(len(content) - 4000 - len(content) // 2)
+    (place / "clips" / "noise.mp4").write_bytes(content)
+    sets = sets_of("data.windows={kind: sliding, stride: 17}", "data.short_clips=fewer")
+    outcome, _ = pipeline.survey(place / "x.yaml", sets, place / "store", place / "out", lambda _: None)
+    (said,) = [json.loads(file.read_text()) for file in outcome.files if file.name == "survey.json"]
+    notes = {row["file"]: row["notes"] for row in said["clips"]}
+    assert not any(note.startswith("damaged") for note in notes["good.mp4"])
+    assert any(note.startswith("damaged: ") for note in notes["noise.mp4"])
+
+
+def test_what_is_learnt_is_kept_also_when_the_look_is_broken_off(place: Path) -> None:
+    for number in range(5):
+        clip(place / "clips" / f"{number}.mp4", shade=10 * number)
+    spec = project(SurveySpec, resolve(place / "x.yaml").recipe)
+
+    def stop(done: int, _: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        look(spec, None, place / "memo", stop, keep=True)
+    assert len(read_memo(place / "memo")) == 3
+    with pytest.raises(KeyboardInterrupt):
+        look(spec, None, place / "other", stop)
+    assert not (place / "other").exists(), "a plan that is only shown writes nothing"
+
+
+def test_the_memo_forgets_files_that_are_gone(place: Path) -> None:
+    spec = project(SurveySpec, resolve(place / "x.yaml").recipe)
+    clip(place / "clips" / "gone.mp4", shade=7)
+    look(spec, None, place / "memo", keep=True)
+    (place / "clips" / "gone.mp4").unlink()
+    clip(place / "clips" / "new.mp4", shade=9)
+    look(spec, None, place / "memo", keep=True)
+    assert sorted(Path(name).stem for name in read_memo(place / "memo")) == ["good", "new"]
+
+
 def test_surveying_touches_nothing_of_the_user(place: Path) -> None:
     still(place / "stills" / "a.png", 9)
     (place / "clips" / "broken.mp4").write_bytes(b"no clip")
@@ -437,15 +568,6 @@ def test_the_order_of_names_and_of_datasets_does_not_matter(place: Path) -> None
     one = "data.more={a: {source: {kind: folder, path: clips}, frames: 5}}"
     other = "data.more={z: {source: {kind: folder, path: clips}, frames: 5}}"
     assert survey(place, one).outputs["samples"].digest == survey(place, other).outputs["samples"].digest
-
-
-def test_apportioning_gives_every_whole_thing_away() -> None:
-    for total in range(30):
-        for weights in ([1.0], [1, 1, 1], [0.2, 0.3, 0.5], [5, 1, 1, 1]):
-            shares = apportion(total, weights)
-            assert sum(shares) == total
-            for share, weight in zip(shares, weights, strict=True):
-                assert abs(share - total * weight / sum(weights)) < 1, Counter(shares)
 
 
 SIZES = re.findall(

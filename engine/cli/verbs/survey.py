@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from engine import pipeline
-from engine.cli.findings import print_findings
+from engine.cli.findings import print_findings, reporting
 from engine.cli.options import AllowFile, AsFormat, Format, RecipeFile, Sets, SetsJson, Unsets, overrides
 from engine.cli.progress import Looking, watcher
 from engine.cli.sharing import Trust, ask_for_trust
@@ -32,7 +32,7 @@ def command(
     """Look at every clip: what is kept, cut short or left out, and why. Writes a page with contact sheets."""
     access = Access(fetch=True, allow_file=allow_file, store=store_folder(store))
     ask_for_trust(recipe, access, trust or ())
-    with watcher(0) if as_format is Format.TEXT else nullcontext(_unheard) as watch:
+    with reporting(as_format), watcher(0) if as_format is Format.TEXT else nullcontext(_unheard) as watch:
         outcome, findings = pipeline.survey(
             recipe, overrides(sets, jsons, unsets), store_folder(store), output, watch, access, Looking().tell
         )

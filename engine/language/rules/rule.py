@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from engine.language.diagnostics import Diagnostic, Severity
 from engine.language.nodes import Span, key_before
+from engine.words.table import by_path
 
 if TYPE_CHECKING:
     from engine.words.data import Dataset
@@ -32,7 +33,7 @@ def found(
 
 def datasets(recipe: "Recipe") -> dict[str, "Dataset"]:
     """Return every dataset by the path of its words: `data` itself, and those of `data.more`."""
-    return {"data": recipe.data} | {f"data.more.{name}": more for name, more in recipe.data.more.items()}
+    return by_path(recipe.data, recipe.data.more)
 
 
 def each(recipe: "Recipe", at: At, word: str) -> Iterator[tuple[str, "Dataset"]]:

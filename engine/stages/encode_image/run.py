@@ -1,12 +1,14 @@
 """Encode the first (and last) frame of each clip that has no tokens yet."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from engine.clips.decode import read_frames
 from engine.clips.files import UnreadableClip
 from engine.clips.sizes import Bucket, Cut
+from engine.clips.timely import frames_in_time
 from engine.device import choose
 from engine.endings import Interrupted, StageError
 from engine.seam import Work, canonical
@@ -18,8 +20,10 @@ from engine.wan.conditioning import image_tokens
 from engine.wan.load import load_image_encoder
 from engine.wan.video import Pixels
 
+Encoding = Work[EncodeImageSpec, EncodeImageRuntime]
 
-def encode_image(work: Work[EncodeImageSpec, EncodeImageRuntime]) -> None:
+
+def encode_image(work: Encoding) -> None:
     """Write ``tokens/tokens.json``: clip → key of its tokens. They are the item ``image`` with ``tokens_LD``, float32.
 
     Raises:
@@ -28,29 +32,32 @@ def encode_image(work: Work[EncodeImageSpec, EncodeImageRuntime]) -> None:
     """
     clips = (work.inputs["survey/clips"] / "clips.json").read_bytes()
     wanted = tokens(work.spec, clips, work.digests)
-    missing = [clip for clip in json.loads(clips) if not work.items.has(wanted[clip["id"]]["item"])]
+    by_key = {wanted[clip["id"]]["item"]: clip for clip in json.loads(clips)}
+    missing = [(key, clip) for key, clip in by_key.items() if not work.items.has(key)]
     if missing:
-        folder = work.inputs["fetch_model/image_encoder"].parent
-        try:
-            processor, encoder = load_image_encoder(folder, choose(work.runtime.device, work.runtime.threads))
-        except ValueError as error:
-            raise StageError(str(error)) from error
-        for done, clip in enumerate(missing, start=1):
-            if work.stopping():
-                raise Interrupted
-            path = Path(work.files[clip["media"]])
-            if digest_file(path) != clip["media"]:
-                raise StageError(f"{path} changed since the plan was made; run again")
-            shown_HWC = [
-                _frame(path, cut, work.spec.fps) for cut in shown(cut_of(clip), work.spec.conditioning)
-            ]
-            with work.items.publish(wanted[clip["id"]]["item"]) as item:
-                save_tensors(
-                    item, "image", {"tokens_LD": image_tokens(encoder, processor, shown_HWC)}, compress=False
-                )
-            work.tell("progress", done=done, total=len(missing), unit="clips", note=path.name)
+        _encode_all(work, missing)
     (work.output / "tokens").mkdir()
     (work.output / "tokens" / "tokens.json").write_bytes(canonical(wanted))
+
+
+def _encode_all(work: Encoding, clips: Sequence[tuple[str, Any]]) -> None:
+    """Encode and commit clip by clip; each comes with the key of its item."""
+    folder = work.inputs["fetch_model/image_encoder"].parent
+    try:
+        processor, encoder = load_image_encoder(folder, choose(work.runtime.device, work.runtime.threads))
+    except ValueError as error:
+        raise StageError(str(error)) from error
+    for done, (key, clip) in enumerate(clips, start=1):
+        if work.stopping():
+            raise Interrupted
+        path = Path(work.files[clip["media"]])
+        if not path.is_file() or digest_file(path) != clip["media"]:
+            raise StageError(f"{path} changed since the plan was made; run again")
+        shown_HWC = [_frame(work, path, cut) for cut in shown(cut_of(clip), work.spec.conditioning)]
+        with work.items.publish(key) as item:
+            tokens_LD = image_tokens(encoder, processor, shown_HWC)
+            save_tensors(item, "image", {"tokens_LD": tokens_LD}, compress=False)
+        work.tell("progress", done=done, total=len(clips), unit="clips", note=path.name)
 
 
 def shown(cut: Cut, conditioning: str) -> list[Cut]:
@@ -61,8 +68,8 @@ def shown(cut: Cut, conditioning: str) -> list[Cut]:
     return [replace(cut, start=cut.start + frame, period=1, bucket=one) for frame in frames]
 
 
-def _frame(path: Path, cut: Cut, fps: int) -> Pixels:
+def _frame(work: Encoding, path: Path, cut: Cut) -> Pixels:
     try:
-        return read_frames(path, cut, fps)[0]
+        return next(frames_in_time(path, cut, work.spec.fps, work.stopping))
     except UnreadableClip as error:
         raise StageError(f"{path}: {error.reason}. Mend the file, or move it out of the folder") from error

@@ -18,13 +18,13 @@ from typing import Any
 from diffusers import AutoencoderKLWan
 from torch import Tensor
 
+from engine.clips.ahead import DEADLINE, Ahead, Stuck
 from engine.clips.decode import frames_of
 from engine.clips.files import UnreadableClip
 from engine.clips.sizes import Cut
 from engine.device import PRECISIONS, choose
 from engine.endings import StageError
 from engine.seam import Work, canonical
-from engine.stages.encode_video.ahead import Ahead, Stuck
 from engine.stages.encode_video.spec import EncodeVideoRuntime, EncodeVideoSpec, cut_of, latents
 from engine.store import digest_file
 from engine.tensors import save_tensors
@@ -32,9 +32,6 @@ from engine.wan.conditioning import first_frame_condition
 from engine.wan.load import load_codec
 from engine.wan.video import Pixels, grouped
 from engine.wan.video import encode_video as encode
-
-DEADLINE = 120.0
-"""Seconds without a frame after which a file counts as one that will never give another."""
 
 AHEAD = 128 << 20
 """Bytes of frames that may wait for the codec, by clip: a short clip whole, a long one in part."""

@@ -1,14 +1,13 @@
 """Bring the clips into the store: draw them, link a commit of a dataset of the Hub, or copy a folder that lies elsewhere."""
 
 import json
-from pathlib import Path
 
 from engine.clips.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from engine.endings import Interrupted, StageError
 from engine.hub import link_commit
 from engine.seam import Work
 from engine.sources.listing import METADATA
-from engine.sources.remote import BadUrl, RemoteFile, Unreachable, download, list_remote
+from engine.sources.remote import BadUrl, Unreachable, download, list_remote
 from engine.stages.fetch_data.cartoon import draw_cartoons
 from engine.stages.fetch_data.spec import FetchDataRuntime, FetchDataSpec, folder_of
 from engine.words.data import DrawnSource, HubSource, RemoteSource
@@ -36,35 +35,55 @@ def fetch_data(work: Fetching) -> None:
         if isinstance(source, DrawnSource):
             draw_cartoons(folder, source.clips, source.seed)
         elif isinstance(source, HubSource):
-            commit = link_commit("dataset", source.repository, source.revision, FILES, folder)
+            # a branch means what it meant when it was first asked for
+            there = _found_before(work, source) or {"commit": source.revision}
+            commit = link_commit("dataset", source.repository, there["commit"], FILES, folder)
+            _remember(work, source, {"commit": commit})
             about.append({"repository": source.repository, "commit": commit})
         else:
-            about.append({"url": source.url, "files": _copy(work, source, folder)})
+            files = _found_before(work, source) or {}
+            if not files or not all(work.items.has(key) for key in files.values()):
+                files = _fetched(work, source)
+            for name, key in files.items():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).symlink_to(work.items.open(key) / "file")
+            _remember(work, source, files)
+            about.append({"url": source.url, "files": len(files)})
     (work.output / "source.json").write_text(json.dumps(about))
 
 
-def _copy(work: Fetching, source: RemoteSource, folder: Path) -> int:
-    """Fill a folder with what lies at an address, fetching only what was never fetched; returns how many files."""
+def _found_before(work: Fetching, source: HubSource | RemoteSource) -> dict[str, str] | None:
+    """Return what a place was found as when it was first looked at; None where it never was.
+
+    Another dataset beside it makes this stage run again, and must not make this place another.
+    """
+    key = folder_of(source)
+    if not work.items.has(key):
+        return None
+    found: dict[str, str] = json.loads((work.items.open(key) / "found.json").read_text())
+    return found
+
+
+def _remember(work: Fetching, source: HubSource | RemoteSource, found: dict[str, str]) -> None:
+    if not work.items.has(key := folder_of(source)):
+        with work.items.publish(key) as item:
+            (item / "found.json").write_text(json.dumps(found))
+
+
+def _fetched(work: Fetching, source: RemoteSource) -> dict[str, str]:
+    """Fetch what was never fetched of a folder that lies elsewhere; returns the item of each file by its name."""
     try:
         files = list_remote(source.url)
         for done, file in enumerate(files, start=1):
             if work.stopping():
                 raise Interrupted
-            target = folder / file.name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.symlink_to(_kept(work, file))
+            if not work.items.has(file.key):
+                with work.items.publish(file.key) as item:
+                    download(file, item / "file", lambda _: _stop_when_asked(work))
             work.tell("progress", done=done, total=len(files), unit="files", note=file.name)
     except (BadUrl, Unreachable) as error:
         raise StageError(str(error)) from error
-    return len(files)
-
-
-def _kept(work: Fetching, file: RemoteFile) -> Path:
-    """Return where a file lies in the store of items, after fetching it if it is not there in this version."""
-    if not work.items.has(file.key):
-        with work.items.publish(file.key) as item:
-            download(file, item / "file", lambda _: _stop_when_asked(work))
-    return work.items.open(file.key) / "file"
+    return {file.name: file.key for file in files}
 
 
 def _stop_when_asked(work: Fetching) -> None:

@@ -16,12 +16,14 @@ from engine.words.data import (
     TableSource,
 )
 from engine.words.recipe import Recipe
+from engine.words.table import by_path
 
 
 class Place(Spec):
     """Where the clips of one dataset come from."""
 
     source: FolderSource | ListSource | TableSource | HubSource | RemoteSource | DrawnSource
+    repeats: int
 
 
 class FetchDataSpec(Spec):
@@ -33,7 +35,7 @@ class FetchDataSpec(Spec):
     @property
     def sources(self) -> tuple[HubSource | RemoteSource | DrawnSource, ...]:
         """The places that are not on this machine, each once."""
-        found = [place.source for place in (self.main, *self.more.values())]
+        found = [place.source for place in by_path(self.main, self.more).values() if place.repeats]
         return tuple({folder_of(source): source for source in found if is_fetched(source)}.values())
 
 
@@ -52,7 +54,8 @@ def folder_of(source: Source) -> str:
 
 
 def _applies(recipe: Recipe) -> bool:
-    return any(is_fetched(dataset.source) for dataset in (recipe.data, *recipe.data.more.values()))
+    datasets = by_path(recipe.data, recipe.data.more).values()
+    return any(is_fetched(dataset.source) and dataset.repeats for dataset in datasets)
 
 
 def _foresee(view: View) -> Foresight:
@@ -66,11 +69,8 @@ def _foresee(view: View) -> Foresight:
 
 def _addresses(spec: FetchDataSpec) -> Iterator[Trouble]:
     """An address that will not be followed is said before anything else is fetched."""
-    for path, place in {
-        "data": spec.main,
-        **{f"data.more.{name}": more for name, more in spec.more.items()},
-    }.items():
-        if isinstance(place.source, RemoteSource):
+    for path, place in by_path(spec.main, spec.more).items():
+        if isinstance(place.source, RemoteSource) and place.repeats:
             try:
                 checked(place.source.url)
             except BadUrl as error:

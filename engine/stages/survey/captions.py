@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 import regex
@@ -44,14 +45,17 @@ def _said(candidate: Candidate, dataset: Dataset) -> Words:
     if isinstance(said, ColumnCaptions):
         return _in_a_column(candidate, said.column)
     if isinstance(said, BesideCaptions):
-        return _beside(candidate.path.with_suffix(".txt"), said)
+        return _beside(candidate.beside or candidate.path.with_suffix(".txt"), said)
     words = _tidy(candidate.path.stem.replace("_", " ").replace("-", " "))
     return Words((words,)) if words else Words((), "there are no words in its name")
 
 
 def _beside(path: Path, said: BesideCaptions) -> Words:
     try:
-        if path.stat().st_size > _LONGEST:
+        found = path.stat()
+        if not S_ISREG(found.st_mode):  # a pipe would be waited on for ever
+            return Words((), f"{path.name} is not a file")
+        if found.st_size > _LONGEST:
             return Words((), f"{path.name} is too large for a caption")
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -84,8 +88,14 @@ def _first_of(texts: Iterable[str], otherwise: str) -> Words:
 def _edited(text: str, dataset: Dataset) -> str:
     for pattern in dataset.caption_filter:
         text = regex.sub(pattern, "", text, timeout=PATIENCE)
-    text, prefix = _tidy(text), dataset.caption_prefix
-    return text if not text or text.startswith(prefix) else _tidy(f"{prefix} {text}")
+    text, prefix = _tidy(text), _tidy(dataset.caption_prefix)
+    return text if not text or _begins(text, prefix) else f"{prefix} {text}"
+
+
+def _begins(text: str, prefix: str) -> bool:
+    """Whether a text begins with a prefix, and not only with the same letters: `Mickey` does not begin with `Mick`."""
+    after = text[len(prefix) : len(prefix) + 1]
+    return text.startswith(prefix) and not (prefix[-1:].isalnum() and after.isalnum())
 
 
 def _tidy(text: str) -> str:

@@ -1,12 +1,12 @@
 """What is wrong with the clips of a recipe, and what people should know of them, for the plan."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from engine.clips.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from engine.seam import Foresight, Trouble
 from engine.stages.survey.look import Clip, Survey
-from engine.stages.survey.memo import write_memo
 from engine.stages.survey.wanted import MAIN
 from engine.words.data import FolderSource, ListSource, TableSource
 
@@ -14,25 +14,47 @@ LEFT_OUT = "they are left out"
 _MOST_NAMES = 10  # names that one message lists
 MUCH = 1.25  # from here on a person sees that a picture was enlarged
 
-# the word that leaves clips out → code, what they are, the value that leaves them out quietly, and the way out
-_WORDS = {
-    "bad_files": ("RCP4102", "files cannot be read", "skip", "mend or move them, or set `{at}.bad_files: skip`"),
-    "short_clips": ("RCP4104", "clips are too short", "drop",
-                    "ask for fewer `{at}.frames`, or set `{at}.short_clips` to `drop`, `fewer` or `loop`"),
-    "no_caption": ("RCP4103", "clips have no caption", "drop",
-                   "write the words where `{at}.captions` looks for them, set `{at}.captions: {{kind: one, …}}`, or `{at}.no_caption: drop`"),
-    "min_size": ("RCP4108", "clips are smaller than `{at}.min_size`", "", ""),
-    "min_frames": ("RCP4108", "clips are shorter than `{at}.min_frames`", "", ""),
-    "max_frames": ("RCP4108", "clips are longer than `{at}.max_frames`", "", ""),
+
+@dataclass(frozen=True, slots=True)
+class _Reason:
+    """Why clips are left out.
+
+    Attributes:
+        code, what: of the finding; ``{at}`` is the dataset.
+        quietly: the value of the word that leaves them out with a warning; empty where the word always does.
+        way_out: what to do where they stop the run.
+    """
+
+    code: str
+    what: str
+    quietly: str = ""
+    way_out: str = ""
+
+
+_REASONS = {
+    "bad_files": _Reason("RCP4102", "files cannot be read", "skip", "mend or move them, or set `{at}.bad_files: skip`"),
+    "short_clips": _Reason(
+        "RCP4104", "clips are too short", "drop",
+        "ask for fewer `{at}.frames`, or set `{at}.short_clips` to `drop`, `fewer` or `loop`",
+    ),
+    "no_caption": _Reason(
+        "RCP4103", "clips have no caption", "drop",
+        "write the words where `{at}.captions` looks for them, set `{at}.captions: {{kind: one, …}}`, or `{at}.no_caption: drop`",
+    ),
+    "min_size": _Reason("RCP4108", "clips are smaller than `{at}.min_size`"),
+    "min_frames": _Reason("RCP4108", "clips are shorter than `{at}.min_frames`"),
+    "max_frames": _Reason("RCP4108", "clips are longer than `{at}.max_frames`"),
+    "size": _Reason("RCP4108", "clips cannot be brought to `{at}.size`"),
 }  # fmt: skip
+"""The word of a dataset that leaves clips out → why."""
 
 
-def foresight(survey: Survey, memo: Path) -> Foresight:
-    """Tell the planner; what was learnt about the files can be kept in ``memo``."""
+def foresight(survey: Survey) -> Foresight:
+    """Tell the planner."""
     files = {clip.seen.digest: str(clip.path) for clip in survey.clips if clip.seen.probe is not None}
     return Foresight(
         leaves=survey.leaves, outputs=survey.outputs, amount=len(survey.clips), unit="files", files=files,
-        troubles=tuple(troubles(survey)), notes=tuple(_notes(survey)), keep=lambda: write_memo(memo, survey.memo),
+        troubles=tuple(troubles(survey)), notes=tuple(_notes(survey)),
     )  # fmt: skip
 
 
@@ -52,13 +74,13 @@ def troubles(survey: Survey) -> Iterator[Trouble]:
 
 def _of_dataset(survey: Survey, path: str, clips: Sequence[Clip]) -> Iterator[Trouble]:
     yield from _of_source(survey, path, clips)
-    for word, (code, what, quiet, way_out) in _WORDS.items():
+    for word, reason in _REASONS.items():
         out = [clip for clip in clips if clip.word == word]
         if out:
-            dropped = not quiet or getattr(survey.spec.datasets[path], word) == quiet
-            message = f"{len(out)} of {len(clips)} {what.format(at=path)}: {_names(out)}"
-            help_ = LEFT_OUT if dropped else way_out.format(at=path)
-            yield Trouble(code, _here(survey, path), message, help_, dropped, f"{path}.{word}")
+            dropped = not reason.quietly or getattr(survey.spec.datasets[path], word) == reason.quietly
+            message = f"{len(out)} of {len(clips)} {reason.what.format(at=path)}: {_names(out)}"
+            help_ = LEFT_OUT if dropped else reason.way_out.format(at=path)
+            yield Trouble(reason.code, _here(survey, path), message, help_, dropped, f"{path}.{word}")
 
 
 def _of_source(survey: Survey, path: str, clips: Sequence[Clip]) -> Iterator[Trouble]:

@@ -17,7 +17,7 @@ from engine.sources.listing import Candidate, Listing, list_folder, list_lines, 
 from engine.sources.tables import BadTable
 from engine.stages.fetch_data.spec import folder_of
 from engine.stages.survey.captions import words_of
-from engine.stages.survey.memo import Seen, look_again, printable, read_memo
+from engine.stages.survey.memo import Seen, look_again, printable
 from engine.stages.survey.mix import Group, mixed
 from engine.stages.survey.shape import Unfit, cuts_of
 from engine.stages.survey.wanted import SurveySpec
@@ -93,11 +93,13 @@ class Survey:
 
     @cached_property
     def leaves(self) -> dict[str, str]:
-        """Digest of the contents and captions of all files; names are not in it."""
+        """Digest of the contents and captions of all files, and of what only the report says: names, and what is no clip."""
+        clips = sorted([clip.seen.digest, clip.dataset, *clip.captions] for clip in self.clips)
+        said = [[clip.dataset, clip.shown, clip.why] for clip in self.clips]
+        missing = {path: listing.missing for path, listing in self.listings.items()}
         return {
-            "clips": digest_of(
-                sorted([clip.seen.digest, clip.dataset, *clip.captions] for clip in self.clips)
-            )
+            "clips": digest_of(clips),
+            "names": digest_of([said, missing, self.others, dict(self.refused)]),
         }
 
     @cached_property
@@ -119,11 +121,6 @@ class Survey:
             "texts": Foreseen({"texts.json": canonical(texts)}),
         }
 
-    @cached_property
-    def memo(self) -> dict[str, Seen]:
-        """What was learnt about the files."""
-        return {printable(clip.path.absolute()): clip.seen for clip in self.clips}
-
 
 def id_of(clip: Clip, cut: Cut) -> str:
     """Return the identity of a training clip: its content and how it is cut. Latents are made of nothing else."""
@@ -143,7 +140,12 @@ def as_json(cut: Cut) -> dict[str, Any]:
 
 
 def look(
-    spec: SurveySpec, fetched: Path | None, memo: Path, tell: Callable[[int, int], None] = lambda _, __: None
+    spec: SurveySpec,
+    fetched: Path | None,
+    memo: Path,
+    tell: Callable[[int, int], None] = lambda _, __: None,
+    *,
+    keep: bool = False,
 ) -> Survey:
     """Look at every clip of every dataset.
 
@@ -151,6 +153,7 @@ def look(
         fetched: the folder of what was brought into the store; None where nothing had to be.
         memo: the folder of what was learnt about files earlier.
         tell: hears how many files of how many were read.
+        keep: whether what is learnt may be written down for the next time.
     """
     listings, refused = dict[str, Listing](), dict[str, str]()
     for path, dataset in spec.datasets.items():
@@ -159,7 +162,7 @@ def look(
         except BadTable as error:
             refused[path] = str(error)
     wanted = [candidate.path for listing in listings.values() for candidate in listing.candidates]
-    seen = look_again(wanted, read_memo(memo), tell)
+    seen = look_again(wanted, memo, tell, keep=keep)
     clips = [
         clip for path, listing in listings.items() for clip in _clips(path, spec, listing, seen, fetched)
     ]
@@ -193,13 +196,12 @@ def _clips(
     root = root_of(dataset, fetched)
     for same in _by_file(listing.candidates):
         found = seen[same[0].path]
+        about = (path, same[0].path, printable(_below(same[0].path, root)), found)
+        if found.probe is None:
+            yield Clip(*about, (), (), "bad_files", found.broken)
+            continue
         texts = [words_of(candidate, dataset) for candidate in same]
         captions = tuple(dict.fromkeys(text for words in texts for text in words.captions))
-        shown = printable(_below(same[0].path, root))
-        about = (path, same[0].path, shown, found)
-        if found.probe is None:
-            yield Clip(*about, captions, (), "bad_files", found.broken)
-            continue
         cuts = cuts_of(found.probe, found.digest, dataset, spec)
         if isinstance(cuts, Unfit):
             yield Clip(*about, captions, (), cuts.word, cuts.why)

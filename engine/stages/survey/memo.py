@@ -9,13 +9,20 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.clips.files import Probe
 from engine.seam import digest_of
 from engine.store import write_whole
 
-MEMO, MEMO_VERSION = "clips.json", 2
+if TYPE_CHECKING:
+    from engine.clips.looker import Looked
+
+# what a file holds is what the decoder says of it
+MEMO, MEMO_VERSION = "clips.json", f"3, av {version('av')}"
+_EVERY = 10.0  # seconds between two times that the memo is written
 _RACY = 2_000_000_000  # ns: the coarsest time stamp of a common file system
 
 
@@ -39,26 +46,45 @@ class Seen:
 
 
 def look_again(
-    paths: Iterable[Path], known: Mapping[str, Seen], tell: Callable[[int, int], None]
+    paths: Iterable[Path], folder: Path, tell: Callable[[int, int], None], *, keep: bool
 ) -> dict[Path, Seen]:
-    """Return what each file holds, reading only those that are not known as they are now."""
+    """Return what each file holds, reading only those that are not known as they are now.
+
+    Args:
+        folder: of the memo.
+        tell: hears how many files of how many were read.
+        keep: whether the memo is written: every few seconds, and also when this is broken off.
+    """
+    known = read_memo(folder)
     found = {path: _known(path, known) for path in dict.fromkeys(paths)}
     unknown = [path for path, seen in found.items() if seen is None]
     if unknown:
         # most plans find nothing new, and what starts processes is slow to load
         from engine.clips.looker import look_at
 
-        now = time.time_ns()  # before any of them is read: a change while it is read must not hide
-        for done, looked in enumerate(look_at(unknown), start=1):
-            # what could not be read at all is told apart by its name
-            digest = looked.digest or digest_of(os.fsencode(looked.path).hex())
-            found[looked.path] = Seen(*looked.stat, now, digest, looked.probe, looked.broken)
-            tell(done, len(unknown))
+        now, learnt, kept = time.time_ns(), dict[str, Seen](), time.monotonic()
+        try:
+            for done, looked in enumerate(look_at(unknown), start=1):
+                seen = found[looked.path] = _seen(looked, now)
+                learnt[_name(looked.path)] = seen
+                if keep and time.monotonic() - kept > _EVERY:
+                    write_memo(folder, known | learnt)
+                    kept = time.monotonic()
+                tell(done, len(unknown))
+        finally:
+            if keep:
+                write_memo(folder, known | learnt)
     return {path: seen for path, seen in found.items() if seen is not None}
 
 
+def _seen(looked: "Looked", now: int) -> Seen:
+    # what could not be read at all is told apart by its name
+    digest = looked.digest or digest_of(os.fsencode(looked.path).hex())
+    return Seen(*looked.stat, now, digest, looked.probe, looked.broken)
+
+
 def _known(path: Path, known: Mapping[str, Seen]) -> Seen | None:
-    seen = known.get(printable(path.absolute()))
+    seen = known.get(_name(path))
     if seen is None:
         return None
     try:
@@ -83,14 +109,16 @@ def read_memo(folder: Path) -> dict[str, Seen]:
         return {}
 
 
-def write_memo(folder: Path, learnt: Mapping[str, Seen]) -> None:
-    """Keep what was learnt, beside what is known of other files."""
-    known = read_memo(folder)
-    if known == (together := known | dict(learnt)):
-        return
+def write_memo(folder: Path, memo: Mapping[str, Seen]) -> None:
+    """Keep what is known, of the files that are still there."""
     folder.mkdir(parents=True, exist_ok=True)
-    files = {name: asdict(seen) for name, seen in together.items()}
+    files = {name: asdict(seen) for name, seen in memo.items() if os.path.lexists(name)}
     write_whole(folder / MEMO, json.dumps({"version": MEMO_VERSION, "files": files}).encode())
+
+
+def _name(path: Path) -> str:
+    """Return the name under which a file is remembered: its own, where it was linked into the store."""
+    return printable(path.resolve() if path.is_symlink() else path.absolute())
 
 
 def printable(path: Path) -> str:

@@ -1,6 +1,8 @@
 """What becomes of every clip, as plain data for people: ``survey.json``, the page and the terminal show the same."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from engine.clips.sizes import Bucket
@@ -8,32 +10,27 @@ from engine.stages.survey.findings import MUCH, enlarged
 from engine.stages.survey.look import Clip, Survey
 from engine.words.data import Dataset
 
+_USES = ("kept", "trimmed", "left out")  # the best first
 SHORT = 3  # words; a caption of fewer says little
 
 
-def report(survey: Survey, sheets: Iterable[Bucket] = ()) -> dict[str, Any]:
+def report(
+    survey: Survey, sheets: Iterable[Bucket] = (), damaged: Mapping[Path, str] = MappingProxyType({})
+) -> dict[str, Any]:
     """Return what becomes of every clip.
 
     Args:
         sheets: shapes that have a contact sheet.
+        damaged: what was found wrong with clips while they were drawn.
     """
-    clips = [_clip(clip, survey) for clip in survey.clips]
-    uses = [clip["use"] for clip in clips]
+    clips = [_clip(clip, survey, damaged.get(clip.path, "")) for clip in survey.clips]
     texts = [text for clip in survey.kept for text in clip.captions]
     return {
         "title": "Training clips",
         "recipe": "",  # titles and file names are in no key, so the stage does not know them
         "fps": survey.spec.fps,
         "batch size": survey.spec.batch_size,
-        "totals": {
-            "files": len(clips),
-            "kept": uses.count("kept"),
-            "trimmed": uses.count("trimmed"),
-            "left out": uses.count("left out"),
-            "training clips": len(survey.samples),
-            "seconds": round(sum(clip["seconds"] or 0 for clip in clips), 3),
-            "seconds used": round(sum(_covered(clip["used"]) for clip in clips), 3),
-        },
+        "totals": _totals(survey, clips),
         "datasets": [_dataset(path, survey) for path in survey.spec.datasets],
         "clips": clips,
         "buckets": _buckets(survey, frozenset(sheets)),
@@ -51,12 +48,29 @@ def report(survey: Survey, sheets: Iterable[Bucket] = ()) -> dict[str, Any]:
     }
 
 
+def _totals(survey: Survey, clips: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Count files and seconds, each once, whatever number of datasets they are in."""
+    files: dict[Path, list[dict[str, Any]]] = {}
+    for clip, said in zip(survey.clips, clips, strict=True):
+        files.setdefault(clip.path, []).append(said)
+    best = [min((said["use"] for said in uses), key=_USES.index) for uses in files.values()]
+    return {
+        "files": len(files),
+        **{use: best.count(use) for use in _USES},
+        "training clips": len(survey.samples),
+        "seconds": round(sum(uses[0]["seconds"] or 0 for uses in files.values()), 3),
+        "seconds used": round(
+            sum(_covered([pair for said in uses for pair in said["used"]]) for uses in files.values()), 3
+        ),
+    }
+
+
 def sheet_name(bucket: Bucket) -> str:
     """Return the name of the file with the contact sheet of a shape."""
     return f"training-clips-{bucket}.png"
 
 
-def _clip(clip: Clip, survey: Survey) -> dict[str, Any]:
+def _clip(clip: Clip, survey: Survey, damage: str) -> dict[str, Any]:
     probe, fps = clip.seen.probe, survey.spec.fps
     video = probe is not None and probe.kind == "video"
     used = [[cut.start / fps, (cut.start + cut.period) / fps] for cut in clip.cuts] if video else []
@@ -76,7 +90,7 @@ def _clip(clip: Clip, survey: Survey) -> dict[str, Any]:
         "scale": round(enlarged(clip), 3) if clip.cuts else None,
         "buckets": list(dict.fromkeys(str(cut.bucket) for cut in clip.cuts)),
         "captions": list(clip.captions),
-        "notes": list(_notes(clip, survey)),
+        "notes": [*_notes(clip, survey), *([f"damaged: {damage}"] if damage else [])],
     }
 
 

@@ -4,10 +4,9 @@ Everything that is by chance follows from the content of the file, so that it is
 """
 
 from dataclasses import dataclass
-from hashlib import blake2b
 from math import sqrt
 
-from engine.clips.files import Probe, frames_at
+from engine.clips.files import MOST_PIXELS, Probe, frames_at
 from engine.clips.sizes import (
     Bucket,
     Cut,
@@ -17,7 +16,7 @@ from engine.clips.sizes import (
     side_size,
     stepped_frames,
 )
-from engine.clips.windows import head, middle, random, sliding, uniform
+from engine.clips.windows import chance, head, middle, random, sliding, uniform
 from engine.stages.survey.wanted import SurveySpec
 from engine.words.data import (
     AreaSize,
@@ -56,40 +55,50 @@ def cuts_of(probe: Probe, media: str, dataset: Dataset, spec: SurveySpec) -> tup
             "min_size",
             f"{probe.width}x{probe.height}: its shorter side has {side} px, {dataset.min_size} asked",
         )
-    taken = _frames(probe, dataset, spec)
-    if isinstance(taken, Unfit):
-        return taken
-    have, frames, period = taken
+    length = _length(probe, dataset, spec)
+    if isinstance(length, Unfit):
+        return length
     width, height = size_of(probe.width, probe.height, media, dataset, spec.size_multiple)
-    bucket = Bucket(width, height, frames)
+    bucket = Bucket(width, height, length.frames)
     scaled = _scaled((probe.width, probe.height), bucket, dataset)
-    starts = _starts(have, period, media, dataset)
+    if scaled[0] * scaled[1] > MOST_PIXELS:
+        return Unfit(
+            "size", f"{probe.width}x{probe.height} would be {scaled[0]}x{scaled[1]}, which is too large"
+        )
     return tuple(
-        Cut(start, period, scaled, _corner(scaled, bucket, dataset.crop, f"{media}/{start}"), bucket)
-        for start in starts
+        Cut(start, length.differ, scaled, _corner(scaled, bucket, dataset.crop, f"{media}/{start}"), bucket)
+        for start in _starts(length, media, dataset)
     )
 
 
-def _frames(probe: Probe, dataset: Dataset, spec: SurveySpec) -> tuple[int, int, int] | Unfit:
-    """Return the frames that there are, those that a clip gets, and how many of these differ."""
+@dataclass(frozen=True, slots=True)
+class _Length:
+    """Frames at the model's rate: those that a file has, those that a training clip gets, and how many of these differ."""
+
+    have: int
+    frames: int
+    differ: int
+
+
+def _length(probe: Probe, dataset: Dataset, spec: SurveySpec) -> _Length | Unfit:
     if probe.kind == "image":
-        return 1, 1, 1
+        return _Length(1, 1, 1)
     have, wanted = frames_at(probe, spec.fps), dataset.frames
     asked = f"{have} frame{'s' if have != 1 else ''} at {spec.fps} fps"
     if have < dataset.min_frames:
         return Unfit("min_frames", f"{asked}, at least {dataset.min_frames} asked")
-    if have > dataset.max_frames:
+    if dataset.max_frames and have > dataset.max_frames:
         return Unfit("max_frames", f"{asked}, at most {dataset.max_frames} asked")
     if have >= wanted:
-        return have, wanted, wanted
+        return _Length(have, wanted, wanted)
     if dataset.short_clips == "loop":
-        return have, wanted, have
+        return _Length(have, wanted, have)
     legal = spec.legal_frames
     # an interval that is longer than the clip would leave a single frame of it
     interval = dataset.frame_interval if dataset.frame_interval < have else legal.step
     fewer = stepped_frames(have, legal.step, legal.offset, interval)
     if dataset.short_clips == "fewer" and fewer:
-        return have, fewer, fewer
+        return _Length(have, fewer, fewer)
     return Unfit("short_clips", f"{asked}, {wanted} asked")
 
 
@@ -103,7 +112,7 @@ def size_of(width: int, height: int, media: str, dataset: Dataset, multiple: int
     elif isinstance(aspect, ClosestAspect):
         shape = closest(width, height, [_ratio(said) for said in aspect.of])
     elif isinstance(aspect, RandomAspect):
-        shape = _ratio(aspect.of[_chance(f"{media}/aspect", len(aspect.of))])
+        shape = _ratio(aspect.of[chance(f"{media}/aspect", len(aspect.of))])
     else:
         shape = (1, 1)
     if isinstance(size, PixelAreaSize):
@@ -136,11 +145,12 @@ def _corner(scaled: tuple[int, int], bucket: Bucket, crop: str, key: str) -> tup
     if crop == "centre":
         return spare[0] // 2, spare[1] // 2
     if crop == "random":
-        return _chance(f"{key}/left", spare[0] + 1), _chance(f"{key}/top", spare[1] + 1)
+        return chance(f"{key}/left", spare[0] + 1), chance(f"{key}/top", spare[1] + 1)
     return 0, 0
 
 
-def _starts(have: int, frames: int, media: str, dataset: Dataset) -> list[int]:
+def _starts(length: _Length, media: str, dataset: Dataset) -> list[int]:
+    have, frames = length.have, length.differ
     match dataset.windows:
         case HeadWindow():
             return head(have, frames)
@@ -152,8 +162,3 @@ def _starts(have: int, frames: int, media: str, dataset: Dataset) -> list[int]:
             return sliding(have, frames, stride)
         case even:
             return uniform(have, frames, even.count)
-
-
-def _chance(key: str, choices: int) -> int:
-    """Return a number below ``choices`` that follows from a text."""
-    return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big") % choices

@@ -15,7 +15,7 @@ def _foresee(view: View) -> Foresight:
     fetched = view.folders.get("fetch_data/clips")
     if fetched is None and any(is_fetched(dataset.source) for dataset in view.spec.datasets.values()):
         raise NotMade("the clips must be fetched first")
-    return foresight(look(view.spec, fetched, view.memo, view.tell), view.memo)
+    return foresight(look(view.spec, fetched, view.memo, view.tell, keep=view.keep))
 
 
 SURVEY = Stage(

@@ -3,6 +3,7 @@
 from engine.seam import Spec, at
 from engine.words.data import Dataset
 from engine.words.model import Frames
+from engine.words.table import by_path
 
 MAIN = "data"  # the dataset that `data` itself is
 
@@ -22,5 +23,4 @@ class SurveySpec(Spec):
     @property
     def datasets(self) -> dict[str, Dataset]:
         """Every dataset that is not left out, by the path of its words."""
-        all_of_them = {MAIN: self.main} | {f"{MAIN}.more.{name}": more for name, more in self.more.items()}
-        return {path: dataset for path, dataset in all_of_them.items() if dataset.repeats}
+        return {path: dataset for path, dataset in by_path(self.main, self.more).items() if dataset.repeats}

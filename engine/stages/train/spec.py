@@ -92,12 +92,12 @@ def _conditioned(spec: TrainSpec) -> Iterator[Trouble]:
     if spec.conditioning != "none":
         yield Trouble(
             "RCP4209", "model.conditioning", f"a denoiser that is shown a {spec.conditioning.replace('_', ' ')} cannot be trained yet",
-            "its latents can be made, and training waits for the flavours that have it: write `none` for text to video",
+            "what it is shown can be encoded, with `recipe run --until encode_video`; for text to video write `none`",
         )  # fmt: skip
 
 
 def _small_buckets(view: View) -> Iterator[Trouble]:
-    """A batch has clips of one shape only: where there are fewer of them than a batch takes, it repeats some."""
+    """A batch has clips of one shape only: where an epoch has fewer than it takes, one batch shows some of them twice."""
     try:
         groups = json.loads(view.inputs["survey/samples"].read("groups.json"))
     except NotMade:

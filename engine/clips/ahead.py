@@ -11,6 +11,9 @@ from typing import Generic, TypeVar
 
 from engine.endings import Interrupted
 
+DEADLINE = 120.0
+"""Seconds without a frame after which a file counts as one that will never give another."""
+
 _LOOK = 0.1  # seconds between two looks at whether someone asked to stop
 _GRACE = 2.0  # seconds that a thread is given to end: a process that exits under a working thread can crash
 

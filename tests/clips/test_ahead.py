@@ -6,8 +6,8 @@ from collections.abc import Generator
 
 import pytest
 
+from engine.clips.ahead import Ahead, Stuck
 from engine.endings import Interrupted
-from engine.stages.encode_video.ahead import Ahead, Stuck
 
 
 def never() -> bool:
@@ -100,7 +100,7 @@ class Hanging:
 
 @pytest.fixture
 def hanging(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("engine.stages.encode_video.ahead._GRACE", 0.01)
+    monkeypatch.setattr("engine.clips.ahead._GRACE", 0.01)
     source = Hanging()
     yield source
     source.over.set()
