@@ -21,6 +21,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from engine.report.survey_text import (
+    about_buckets,
     captions,
     counted,
     named,
@@ -30,7 +31,6 @@ from engine.report.survey_text import (
     outcome,
     spans,
     visible,
-    waiting,
 )
 
 _ALL_CAPTIONS = 2_500_000  # bytes that the captions of all clips share, each clip as much
@@ -102,7 +102,7 @@ def survey_page(report: Mapping[str, Any], sheets: Mapping[str, bytes]) -> str:
         outcome=outcome(report), bars=_bars(report["totals"], left),
         left=_groups((clip["file"], named(clip, many), clip["why"]) for clip in left),
         noted=_groups((clip["file"], named(clip, many), note) for clip in used for note in clip["notes"]),
-        others=not_looked_at(report), waiting=waiting(report["batch size"]), captions=captions(report["captions"]),
+        others=not_looked_at(report), about=about_buckets(report), captions=captions(report["captions"]),
         sheets=_embedded(report["buckets"], sheets), rows=_rows(report["clips"], many), uses=_USES,
     )  # fmt: skip
 

@@ -53,7 +53,7 @@ def survey_text(report: Mapping[str, Any], width: int = 100) -> str:
             lines.append(f"{_GAP}… and {len(pairs) - most:,} more, in the page")
     if report["buckets"]:
         lines += ["", "Buckets (width x height x frames)", *_table(*_buckets(report["buckets"]), width)]
-        lines += [_GAP + line for line in _wrapped(waiting(report["batch size"]), width - len(_GAP)) if line]
+        lines += [_GAP + line for line in _wrapped(about_buckets(report), width - len(_GAP)) if line]
     if many:
         lines += ["", "Datasets", *_table(*_datasets(report["datasets"]), width)]
     lines += ["", *_wrapped(f"Captions: {captions(report['captions'])}.", width)]
@@ -95,11 +95,17 @@ def not_looked_at(report: Mapping[str, Any]) -> str:
     return ", ".join(f"{count:,} {visible(ending)}" for ending, count in others)
 
 
-def waiting(batch: int) -> str:
-    """Return what it means that a sample of a bucket waits; empty where a batch is one clip, and none ever does."""
-    if batch == 1:
-        return ""
-    return f"A batch holds {batch} clips of one bucket; what does not fill one waits for the next epoch's."
+def about_buckets(report: Mapping[str, Any]) -> str:
+    """Return what the table of buckets does not say by itself: what waiting means, and which of them are drawn."""
+    said, batch, buckets = [], report["batch size"], report["buckets"]
+    if batch > 1:
+        said.append(
+            f"A batch holds {batch} clips of one bucket; what does not fill one waits for the next epoch's."
+        )
+    drawn = sum(each["sheet"] is not None for each in buckets)
+    if 0 < drawn < len(buckets):
+        said.append(f"Contact sheets show the {counted(drawn, 'bucket')} with the most clips.")
+    return " ".join(said)
 
 
 def spans(used: Sequence[Sequence[float]], most: int = 3) -> str:

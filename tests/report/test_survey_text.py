@@ -216,3 +216,11 @@ def test_a_recipe_that_is_not_known_is_not_named() -> None:
 def test_columns_stand_below_each_other_whatever_the_letters() -> None:
     text = survey_text(report(left_out("猫.mp4", "dull"), left_out("e\u0301\u0301.mp4", "dull")))
     assert {cells(line[: line.index("dull")]) for line in part(text, "Left out")} == {10}
+
+
+def test_where_not_every_bucket_is_drawn_it_is_said() -> None:
+    bucket = report()["buckets"][0]
+    drawn = {**bucket, "bucket": "480x832x81", "sheet": "480x832x81.png"}
+    sentence = "Contact sheets show the 1 bucket with the most clips."
+    assert sentence in survey_text(report(clip("a.mp4"), buckets=[drawn, bucket]))
+    assert sentence not in survey_text(report(clip("a.mp4"), buckets=[drawn]))
