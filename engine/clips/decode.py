@@ -32,6 +32,13 @@ Pixels = NDArray[np.uint8]
 
 _FAR = 1.0  # seconds into a clip from which seeking costs less than decoding what lies before
 
+# What FFmpeg packs at once where neither size changes and the height is even, to the same colours as over planes.
+_QUICK = frozenset({"yuv420p", "yuvj420p", "yuv422p"})
+
+# From 17 on PyAV shares each picture out among all cores. Clips are decoded beside each other already, and threads that
+# wait for one another only cost. Earlier ones know no such word, and no such threads.
+_ALONE = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
+
 
 def read_frames(path: Path, cut: Cut, fps: float) -> Pixels:
     """Read what `frames_of` gives as one array: ``(F, H, W, 3)`` uint8, of the bucket's shape."""
@@ -93,12 +100,12 @@ def _image(path: Path, cut: Cut) -> Iterator[Pixels]:
 
 def _video(path: Path, cut: Cut, fps: float) -> Iterator[Pixels]:
     """Yield the frames of a video from the cut's start to the end of the file, at ``fps``."""
-    scaler = VideoReformatter()
+    scaler = _Scaler()
     number = cut.start
     for frame, end in _shown(path, cut.start / fps):
         until = ceil((end - ROUNDING) * fps)
         if until > number:
-            frame_HWC = _fit(scaler, frame, cut)
+            frame_HWC = scaler.fit(frame, cut)
             yield from repeat(frame_HWC, until - number)
             number = until
 
@@ -168,23 +175,33 @@ def _timed(
         yield shown, now - (first or 0.0) + (own or gap)
 
 
-def _fit(scaler: VideoReformatter, frame: VideoFrame, cut: Cut) -> Pixels:
-    """Scale a video frame, turn it upright and cut the bucket out of it."""
-    turns = quarter_turns(frame)
-    width, height = cut.scaled[::-1] if turns % 2 else cut.scaled
-    scaled = scaler.reformat(
-        frame,
-        width=width,
-        height=height,
-        # FFmpeg writes separate planes twice as fast as packed colours, and keeps all of the chroma in them
-        format="gbrp",
-        # some PyAV versions heed the file's colour space only where another one is asked for
-        src_colorspace=int(frame.colorspace),
-        dst_colorspace=Colorspace.DEFAULT,
-        interpolation="BICUBIC",
-    )
-    lying_HWC = scaled.to_ndarray().astype(np.uint8, copy=False)
-    return _cut_out(np.rot90(lying_HWC, turns), cut).copy()
+class _Scaler:
+    """Scales the frames of one video. What FFmpeg works out for their size and format is kept from frame to frame."""
+
+    def __init__(self) -> None:
+        self._to_size, self._to_rgb = VideoReformatter(), VideoReformatter()
+
+    def fit(self, frame: VideoFrame, cut: Cut) -> Pixels:
+        """Scale a frame, turn it upright and cut the bucket out of it."""
+        turns = quarter_turns(frame)
+        width, height = cut.scaled[::-1] if turns % 2 else cut.scaled
+        kept = (frame.width, frame.height) == (width, height)
+        quick = kept and height % 2 == 0 and frame.format.name in _QUICK
+        scaled = self._to_size.reformat(
+            frame,
+            width=width,
+            height=height,
+            # FFmpeg scales into separate planes twice as fast as into packed colours, and packs them faster than NumPy
+            format="rgb24" if quick else "gbrp",
+            # some PyAV versions heed the file's colour space only where another one is asked for
+            src_colorspace=int(frame.colorspace),
+            dst_colorspace=Colorspace.DEFAULT,
+            interpolation="BICUBIC",
+            **_ALONE,
+        )
+        lying_HWC = self._to_rgb.reformat(scaled, format="rgb24", **_ALONE).to_ndarray()
+        upright_HWC = np.rot90(lying_HWC.astype(np.uint8, copy=False), turns)
+        return np.ascontiguousarray(_cut_out(upright_HWC, cut))
 
 
 def _cut_out(frame_HWC: Pixels, cut: Cut) -> Pixels:

@@ -76,8 +76,12 @@ def _look_at(paths: Iterable[Path], deadline: float, look: Callable[[Path], Look
                 yield _answer(*under_way.popleft())
         while under_way:
             yield _answer(*under_way.popleft())
-    finally:  # also after Ctrl-C, or when the reader wants no more
-        pool.stop()  # type: ignore[no-untyped-call]  # pebble leaves it bare
+        # a worker that is only now starting would complain aloud, were it ended
+        pool.close()  # type: ignore[no-untyped-call]  # pebble leaves it bare
+    except BaseException:  # Ctrl-C, or the reader wants no more
+        pool.stop()  # type: ignore[no-untyped-call]  # likewise
+        raise
+    finally:
         pool.join()
 
 
