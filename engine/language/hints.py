@@ -40,7 +40,7 @@ def hint_for_measure(path: str, text: str) -> str:
         return f"write {frames}: frames are counted, {_RATE} a second in Wan 2.1, and 4n+1 of them"
     if path.endswith(".edge") and (match := re.fullmatch(r"(\d{3,4})p", text)) and int(match[1]) in EDGES:
         edge, name = EDGES[int(match[1])]
-        return f"write {edge}: the edge is that of a square with as many pixels, here about those of {name}"
+        return f"write {edge} with `kind: pixel_area`, the area of {name}; or {match[1]} with `kind: pixel`, the shorter side"
     return ""
 
 

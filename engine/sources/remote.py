@@ -114,6 +114,8 @@ def checked(url: str) -> str:
     protocol, marks, rest = url.partition("://")
     if not marks or protocol not in PACKAGES or "::" in rest:
         known = " ".join(f"{name}://" for name in PACKAGES)
+        if not marks:
+            raise BadUrl(url, "is no address; for a folder of this machine write `kind: folder`")
         raise BadUrl(url, f"is no address of storage that is known here; one begins with one of {known}")
     host, _, path = rest.rstrip("/").partition("/")
     user, at, machine = host.rpartition("@")

@@ -134,6 +134,8 @@ def _csv_rows(path: Path, dialect: str = "excel") -> Iterator[Row]:
             if fields and not columns:
                 columns = _columns(path, line, fields)
             elif fields:
+                if len(columns) == 1 and ";" in columns[0]:
+                    raise BadTable(path, 1, "is separated by `;`; save it with commas")
                 if len(fields) != len(columns):
                     raise BadTable(path, line, f"has {len(fields)} fields, and the header has {len(columns)}")
                 yield Row(line, f"{shown(path.name)}:{line}", dict(zip(columns, fields, strict=True)))

@@ -135,7 +135,11 @@ class PixelAreaSize(Words):
 
     kind: Literal["pixel_area"] = word("One area for every clip, as the edge of a square.")
     edge: int = word(
-        "The area is edge × edge: 480 is the area of a 480 px square, not 480p.", unit="px", ge=16, le=16_384
+        "With `pixel` the length of the shorter side; with `pixel_area` the side of a square that has the wanted area, which is not a height: 480 "
+        "makes 640x368 of a wide clip.",
+        unit="px",
+        ge=16,
+        le=16_384,
     )
 
 
@@ -154,7 +158,13 @@ class ShorterSideSize(Words):
     model_config = example(kind="pixel", edge=480)
 
     kind: Literal["pixel"] = word("One length for the shorter side of every clip.")
-    edge: int = word("The shorter side.", unit="px", ge=16, le=16_384)
+    edge: int = word(
+        "With `pixel` the length of the shorter side; with `pixel_area` the side of a square that has the wanted area, which is not a height: 480 "
+        "makes 640x368 of a wide clip.",
+        unit="px",
+        ge=16,
+        le=16_384,
+    )
 
 
 class OwnAspect(Words):

@@ -290,3 +290,14 @@ def test_a_film_that_grows_beyond_memory_is_given_up_there(
     frames = frames_of(tmp_path / "grows.webm", cut(64, 32, 2), 16)
     with pytest.raises(UnreadableClip, match=r"grows\.webm: "):
         list(frames)
+
+
+@pytest.mark.parametrize("size", [(64, 48), (64, 50), (62, 48)])
+def test_a_size_that_stays_is_packed_to_the_same_pixels_as_over_planes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    pictures = list(np.random.default_rng(1).integers(0, 255, (5, size[1], size[0], 3), dtype=np.uint8))
+    path = encode(tmp_path / "noise.mp4", pictures, list(range(5)), Fraction(1, 16))
+    quick_FHWC = read_frames(path, cut(*size, 5), 16)
+    monkeypatch.setattr("engine.clips.decode._QUICK", frozenset())
+    assert np.array_equal(quick_FHWC, read_frames(path, cut(*size, 5), 16))

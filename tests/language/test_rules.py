@@ -72,6 +72,7 @@ RULE_TABLE = [
      "does nothing beside an exact size", ["data.aspect={kind: square}"]),
     ("RCP4027", "data.more.b.weight", ["data.more={b: {source: {kind: folder, path: b}, weight: 2}}"], "weights do nothing",
      ["data.more={b: {source: {kind: folder, path: b}, weight: 2}}", "data.mix=by_weight"]),
+    ("RCP4027", "data.repeats", ["data.repeats=2", "data.mix=by_weight"], "repeats do nothing", ["data.repeats=2"]),
     ("RCP4027", "data.captions.kind", ["data.source={kind: list, path: a.txt}", "data.captions={kind: column, column: text}"],
      "has no table", ["data.captions={kind: column, column: text}"]),
     ("RCP4028", "data.crop", ["data.crop=none", "data.aspect={kind: square}"], "would be squashed", ["data.crop=none"]),

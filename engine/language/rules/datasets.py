@@ -84,6 +84,16 @@ def weights_count(recipe: "Recipe", at: At) -> Findings:
         )  # fmt: skip
 
 
+def repeats_count(recipe: "Recipe", at: At) -> Findings:
+    """Repeats that nothing reads would be believed as well; 0 leaves a dataset out either way."""
+    for path, dataset in each(recipe, at, "repeats"):
+        if recipe.data.mix == "by_weight" and dataset.repeats > 1:
+            yield found(
+                at, "RCP4027", f"{path}.repeats", "repeats do nothing where an epoch is made `by_weight`",
+                "write a larger `weight`, or `data.mix: by_count`", because="data.mix", severity="warning",
+            )  # fmt: skip
+
+
 def something_is_seen(recipe: "Recipe", at: At) -> Findings:
     """Repeats of 0 leave a dataset out; all of them is nothing."""
     if not any(dataset.repeats for dataset in datasets(recipe).values()):

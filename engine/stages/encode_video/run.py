@@ -36,8 +36,14 @@ from engine.wan.video import encode_video as encode
 AHEAD = 32 << 20
 """Bytes of frames that may wait for the codec, by clip: a short clip whole, a long one in part."""
 
+_MEND = "mend what is named, or move it out of its folder, and run again; all other clips are encoded"
+
 Encoding = Work[EncodeVideoSpec, EncodeVideoRuntime]
 Stamp = tuple[int, ...]  # what tells without reading a file that it is another than before
+
+
+class _Undecodable(Exception):
+    """A clip cannot be decoded to its end, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +89,19 @@ def _missing(
 
 
 def _encode_all(work: Encoding, codec: AutoencoderKLWan, clips: list[_Clip]) -> None:
-    """Encode and commit clip by clip, and say so where the codec mostly waited."""
-    begun, waited = time.monotonic(), 0.0
+    """Encode and commit clip by clip, and say so where the codec mostly waited.
+
+    Clips that cannot be decoded to their end are named together, when all others are done.
+    """
+    begun, waited, damaged = time.monotonic(), 0.0, list[str]()
     with closing(_decoded(work, clips)) as decoded:
         for done, (clip, stream) in enumerate(decoded, start=1):
             groups_FHWC = stream.values(DEADLINE, work.stopping)
             try:
                 tensors = _tensors(codec, groups_FHWC, clip.cut.bucket.frames, work.spec)
+            except _Undecodable as error:
+                damaged.append(f"{clip.path}: {error}")
+                continue
             except ValueError as error:
                 raise StageError(f"{clip.path}: {error}") from error
             except Stuck as error:
@@ -101,6 +113,8 @@ def _encode_all(work: Encoding, codec: AutoencoderKLWan, clips: list[_Clip]) -> 
                 save_tensors(item, "latent", tensors, work.runtime.compress)
             waited += stream.waited
             work.tell("progress", done=done, total=len(clips), unit="clips", note=clip.path.name)
+    if damaged:
+        raise StageError("\n".join([*dict.fromkeys(damaged), _MEND]))
     took = time.monotonic() - begun
     if waited > took / 5:
         work.tell("message", message=f"the encoder waited {waited:.1f} s of {took:.1f} s for decoding")
@@ -166,7 +180,7 @@ def _open(clip: _Clip, spec: EncodeVideoSpec, unchanged: dict[Path, Stamp]) -> G
         if stamp is None or (unchanged.get(clip.path) != stamp and digest_file(clip.path) != clip.media):
             raise StageError(f"{clip.path} changed since the plan was made; run again")
     except OSError as error:
-        raise _undecodable(clip, error) from error
+        raise _Undecodable(f"cannot be read: {error.strerror}") from error
     unchanged[clip.path] = stamp
     return _groups(clip, spec, stamp)
 
@@ -181,13 +195,9 @@ def _groups(clip: _Clip, spec: EncodeVideoSpec, stamp: Stamp) -> Generator[Pixel
     if _stamp(clip.path) != stamp:  # said first, for it may be why it failed
         raise StageError(f"{clip.path} changed while it was read; run again") from failure
     if failure is not None:
-        raise _undecodable(clip, failure) from failure
-
-
-def _undecodable(clip: _Clip, error: Exception) -> StageError:
-    known = isinstance(error, UnreadableClip)
-    reason = error.reason if known else f"cannot be decoded: {type(error).__name__}: {error}"
-    return StageError(f"{clip.path}: {reason}. Mend the file, or move it out of the folder, and run again")
+        known = isinstance(failure, UnreadableClip)
+        reason = failure.reason if known else f"cannot be decoded: {type(failure).__name__}: {failure}"
+        raise _Undecodable(reason) from failure
 
 
 def _stamp(path: Path) -> Stamp | None:

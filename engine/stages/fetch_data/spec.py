@@ -78,7 +78,11 @@ def _addresses(spec: FetchDataSpec) -> Iterator[Trouble]:
 
 
 def _network(spec: FetchDataSpec) -> bool:
-    return any(not isinstance(source, DrawnSource) for source in spec.sources)
+    return any(
+        isinstance(source, HubSource)
+        or (isinstance(source, RemoteSource) and not source.url.startswith("file:"))
+        for source in spec.sources
+    )
 
 
 FETCH_DATA = Stage(

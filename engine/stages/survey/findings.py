@@ -1,7 +1,9 @@
 """What is wrong with the clips of a recipe, and what people should know of them, for the plan."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from engine.clips.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
@@ -62,7 +64,8 @@ def troubles(survey: Survey) -> Iterator[Trouble]:
     """Yield what is wrong, dataset by dataset, and then what is wrong with all of them together."""
     before = len(survey.refused)
     for path, why in survey.refused.items():
-        yield Trouble("RCP4109", f"{path}.source.path", why, "mend the file, or say another")
+        column = "has no column" in why and f"{path}.source.column"
+        yield Trouble("RCP4109", column or f"{path}.source.path", why, "mend the file, or say another")
     for path in survey.listings:
         clips = [clip for clip in survey.clips if clip.dataset == path]
         for trouble in _of_dataset(survey, path, clips):
@@ -87,34 +90,50 @@ def _of_source(survey: Survey, path: str, clips: Sequence[Clip]) -> Iterator[Tro
     dataset, listing, here = survey.spec.datasets[path], survey.listings[path], _here(survey, path)
     skip = dataset.bad_files == "skip"
     if isinstance(dataset.source, FolderSource) and not Path(dataset.source.path).is_dir():
-        folder = Path(dataset.source.path)
-        what = "is a file, not a folder" if folder.is_file() else "is not there"
-        help_ = "a relative path is relative to the file that says it; `~` has no meaning here"
-        yield Trouble("RCP4101", here, f"the folder {folder} {what}", help_)
+        yield Trouble("RCP4101", here, *_no_folder(Path(dataset.source.path)))
         return
     if not clips and not listing.missing:
         kinds = " ".join(sorted(VIDEO_SUFFIXES | IMAGE_SUFFIXES))
         where = getattr(dataset.source, "path", f"`{path}`")
         yield Trouble("RCP4101", here, f"{where} holds no clips", f"clips end in {kinds}")
     if listing.closed:
-        names = ", ".join(listing.closed[:_MOST_NAMES])
         yield Trouble(
-            "RCP4102", here, f"folders cannot be read: {names}", "give yourself the right to read them"
+            "RCP4102",
+            here,
+            f"folders cannot be read: {_listed(listing.closed)}",
+            "give yourself the right to read them",
         )
     if listing.missing:
-        more = " …" if len(listing.missing) > _MOST_NAMES else ""
         help_ = LEFT_OUT if skip else f"correct the names, or set `{path}.bad_files: skip`"
-        yield Trouble(
-            "RCP4110", here, "; ".join(listing.missing[:_MOST_NAMES]) + more, help_, skip, f"{path}.bad_files"
-        )
+        yield Trouble("RCP4110", here, _listed(listing.missing, "; "), help_, skip, f"{path}.bad_files")
     if large := [clip for clip in clips if clip.cuts and enlarged(clip) > MUCH]:
-        names = ", ".join(f"{clip.shown} ({enlarged(clip):.2g} times)" for clip in large[:_MOST_NAMES])
-        more = " …" if len(large) > _MOST_NAMES else ""
+        names = _listed([f"{clip.shown} ({enlarged(clip):.2g} times)" for clip in large])
         yield Trouble(
-            "RCP4111", here, f"{len(large)} of {len(clips)} clips are enlarged: {names}{more}",
+            "RCP4111", here, f"{len(large)} of {len(clips)} clips are enlarged: {names}",
             f"what is enlarged is learnt as blur: ask for a smaller `{path}.size`, or leave small clips out with `{path}.min_size`",
             warning=True, rule=f"{path}.size",
         )  # fmt: skip
+
+
+def _no_folder(path: Path) -> tuple[str, str]:
+    """Say that there is no such folder, and what was likely meant."""
+    if address := re.search(r"/([a-z][a-z0-9+.-]*):/+(.*)", str(path)):
+        url = f"{address[1]}://{address[2]}"
+        return f"{url} is an address, not a folder", f"write `{{kind: remote, url: {url}, as_of: today}}`"
+    if path.is_file():
+        return (
+            f"the folder {path} is a file, not a folder",
+            "name the folder that it is in, or write a list: `kind: list`",
+        )
+    others = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = get_close_matches(path.name, others, n=1)
+    meant = f"did you mean {near[0]}? " if near else ""
+    if any(sign in path.name for sign in "*?["):
+        meant = "patterns are not taken: name the folder, all clips in it are used. "
+    return (
+        f"the folder {path} is not there",
+        f"{meant}a relative path is relative to the file that says it; `~` has no meaning here",
+    )
 
 
 def enlarged(clip: Clip) -> float:
@@ -149,5 +168,14 @@ def _notes(survey: Survey) -> Iterator[str]:
 
 
 def _names(clips: Sequence[Clip]) -> str:
-    names = ", ".join(f"{clip.shown} ({clip.why})" for clip in clips[:_MOST_NAMES])
-    return names + (" …" if len(clips) > _MOST_NAMES else "")
+    return _listed([f"{clip.shown} ({clip.why})" for clip in clips])
+
+
+def _listed(names: Sequence[str], between: str = ", ") -> str:
+    """Name the first of some things, and where the rest of them stand."""
+    more = (
+        f" … and {len(names) - _MOST_NAMES:,} more, which `recipe survey` lists"
+        if len(names) > _MOST_NAMES
+        else ""
+    )
+    return between.join(names[:_MOST_NAMES]) + more

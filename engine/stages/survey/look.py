@@ -76,6 +76,17 @@ class Survey:
         return mixed(places, self.spec)
 
     @cached_property
+    def same(self) -> dict[tuple[str, str], str]:
+        """Files whose content another one of their dataset has, by dataset and name: the first of them."""
+        first: dict[tuple[str, str], str] = {}
+        found: dict[tuple[str, str], str] = {}
+        for clip in self.kept:
+            other = first.setdefault((clip.dataset, clip.seen.digest), clip.shown)
+            if other != clip.shown:
+                found[clip.dataset, clip.shown] = other
+        return found
+
+    @cached_property
     def takes(self) -> dict[str, int]:
         """How many samples each dataset gives in an epoch."""
         takes = dict.fromkeys(self.spec.datasets, 0)

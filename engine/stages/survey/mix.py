@@ -7,7 +7,7 @@ from engine.clips.sizes import Bucket
 from engine.stages.survey.wanted import SurveySpec
 
 _CLOSE = 0.01  # how far a share of an epoch may be from what was asked for
-_LONGEST = 64  # times the natural length that an epoch may have for that
+LONGEST = 64  # samples of an epoch for each clip, at most, to come that close
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +45,22 @@ def mixed(places: Mapping[str, Mapping[Bucket, Sequence[int]]], spec: SurveySpec
 
 
 def _weighted(groups: Sequence[Group], weights: Mapping[str, float]) -> list[Group]:
-    """Share an epoch out by weight; it is as long as it takes for every group to come close to its share.
+    """Share an epoch out by weight; it is as long as it takes to show every clip, and for all to come close to their share.
 
-    A group can only give whole samples, and at least one, or its clips would never be seen. In an epoch with as many
-    samples as there are clips that can be far from its share, so the epoch is made longer until all are within 1 %.
+    In an epoch with as many samples as there are clips, a dataset of little weight could not show all of its own.
     """
-    natural: dict[str, int] = {}
+    clips: dict[str, int] = {}
     for group in groups:
-        natural[group.dataset] = natural.get(group.dataset, 0) + group.take
-    total, whole = sum(natural.values()), sum(weights[path] for path in natural)
-    # samples that a group is due in an epoch of natural length
-    due = [
-        total * (weights[group.dataset] / whole) * (group.take / natural[group.dataset]) for group in groups
+        clips[group.dataset] = clips.get(group.dataset, 0) + len(group.samples)
+    total, whole = sum(clips.values()), sum(weights[path] for path in clips)
+    # samples that a group is due in an epoch of as many samples as there are clips
+    due = [total * (weights[one.dataset] / whole) * (len(one.samples) / clips[one.dataset]) for one in groups]
+    least = [len(one.samples) for one in groups]
+    epochs = [
+        [max(few, round(stretch * share)) for few, share in zip(least, due, strict=True)]
+        for stretch in range(1, LONGEST + 1)
     ]
-    longest = _best(
-        [[max(1, round(stretch * share)) for share in due] for stretch in range(1, _LONGEST + 1)], due
-    )
-    return [replace(group, take=take) for group, take in zip(groups, longest, strict=True)]
+    return [replace(group, take=take) for group, take in zip(groups, _best(epochs, due), strict=True)]
 
 
 def _best(epochs: Sequence[list[int]], due: Sequence[float]) -> list[int]:

@@ -106,6 +106,8 @@ def _notes(clip: Clip, survey: Survey) -> Iterable[str]:
         yield f"gives {cut.bucket.frames} frames, {wanted} asked"
     if min(len(text.split()) for text in clip.captions) < SHORT:
         yield "short caption"
+    if first := survey.same.get((clip.dataset, clip.shown)):
+        yield f"the same as {first}"
 
 
 def _covered(used: list[list[float]]) -> float:

@@ -65,7 +65,8 @@ def _draw(folder: Path, seen: Survey, work: Surveying) -> tuple[list[Bucket], di
     drawn, damaged = list[Bucket](), dict[Path, str]()
     for done, bucket in enumerate(most, start=1):
         samples = shapes[bucket]
-        # spread over all of them, and the same ones on every day
+        # spread over all of them, by dataset, name and time
+        samples.sort(key=lambda sample: (sample[0].dataset, sample[0].shown, sample[1].start))
         rows = []
         for clip, cut in samples[:: max(1, len(samples) // SHOWN)][:SHOWN]:
             try:
@@ -86,4 +87,5 @@ def _row(clip: Clip, cut: Cut, work: Surveying) -> Row:
     frames_HWC = frames_in_time(clip.path, cut, work.spec.fps, work.stopping)
     shown_HWC = [frame_HWC for number, frame_HWC in enumerate(frames_HWC) if number in wanted]
     at = f", from {cut.start / work.spec.fps:.1f} s" if cut.start else ""
-    return Row("\n".join(clip.captions), ((f"{clip.shown}{at}", np.stack(shown_HWC)),))
+    whose = f" · {clip.dataset}" if len(work.spec.datasets) > 1 else ""
+    return Row("\n".join(clip.captions), ((f"{clip.shown}{at}{whose}", np.stack(shown_HWC)),))
