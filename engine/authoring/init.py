@@ -11,7 +11,8 @@ from pathlib import Path
 from engine.authoring.browse import BuiltinKind, builtins, find
 from engine.clips.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from engine.language.files import BUILTIN
-from engine.language.nodes import Plain
+from engine.language.nodes import Plain, Source
+from engine.language.secrets import hidden
 from engine.language.suggest import did_you_mean
 from engine.language.versions import API_VERSION
 from engine.language.write import in_recipe, one_line
@@ -125,7 +126,8 @@ def no_folder(said: str) -> str:
     if not said.strip():
         return "say the folder that the clips are in"
     if "://" in said:
-        return f"{said} is an address, and only folders are taken here; {_HUB}"
+        shown = hidden(Source("--data", said, Path()))[0].text
+        return f"{shown} is an address, and only folders are taken here; {_HUB}"
     try:
         path = Path(said).expanduser()
         if path.is_dir():

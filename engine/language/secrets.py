@@ -40,6 +40,8 @@ _NAMED = (
     r"(?=['\"]?[ \t]*(?:[,}\n]|[ \t]#|$))"
 )
 _DRAWN = r"(?=.*[0-9])(?=.*[A-Za-z])[\w.-]{16,}"  # of a `token` only what looks drawn: words to train on are called so too
+# behind the `?` of an address; storages sign addresses so
+_IN_QUERY = r"[?&](?:[\w-]*(?:token|password|secret|signature|credential)[\w-]*|sig|key|api_?key)=([^&\s'\"*][^&\s'\"]*)"
 _BY_NAME = "a secret, by the name of its key"
 _NOTHING = ("null", "none", "true", "false")
 _HELP = "take it out, and have it revoked if the file was ever shared; the program finds tokens in the environment"
@@ -77,6 +79,9 @@ def _found(text: str) -> Iterator[tuple[int, int, str]]:
             bound = "(?<![A-Za-z0-9])" if begins[0].isalnum() else ""
             for match in re.finditer(f"{bound}{re.escape(begins)}({rest})", text):
                 yield match.start(1), match.end(1), what
+    if "=" in text and "://" in text:
+        for match in re.finditer(_IN_QUERY, text, re.IGNORECASE):
+            yield match.start(1), match.end(1), "a secret in an address"
     yield from ((start, end, "a name or a password in an address") for start, end in userinfo(text))
 
 

@@ -15,9 +15,11 @@ Dimensions: F frames, H height, W width, C colour channels.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
+from unicodedata import combining, normalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,13 @@ from PIL import Image, ImageDraw, ImageFont
 
 _PAPER, _TEXT, _QUIET, _RULE = "#faf7f1", "#2e2a25", "#8a8177", "#ddd5c8"
 _FILM, _HOLE = "#26231f", "#e9e3d8"
+_FONTS = (
+    "NotoSansCJK-Regular.ttc",
+    "Arial Unicode.ttf",
+    "DejaVuSans.ttf",
+    "LiberationSans-Regular.ttf",
+    "Arial.ttf",
+)
 _TILE, _TILES, _GAP, _BAND = 164, 5, 6, 18
 _MARGIN, _LABEL, _GUTTER = 56, 260, 36
 
@@ -126,13 +135,25 @@ def _stack(pictures: Sequence[Image.Image], gap: int) -> Image.Image:
 
 def _text(text: str, size: int, colour: str, width: int) -> Image.Image:
     """Draw text on paper, wrapped to ``width`` pixels, as tall as it needs."""
-    font = ImageFont.load_default(size)
+    text, font = _written(text, size)
     lines, line_height = _wrap(text, font, width), round(size * 1.38)
     page = Image.new("RGB", (width, line_height * len(lines)), _PAPER)
     draw = ImageDraw.Draw(page)
     for n, line in enumerate(lines):
         draw.text((0, n * line_height), line, font=font, fill=colour)
     return page
+
+
+def _written(text: str, size: int) -> tuple[str, ImageFont.FreeTypeFont | ImageFont.ImageFont]:
+    """Return a text and what it can be drawn with: the font that comes with Pillow has plain Latin letters only."""
+    if not text.isascii():
+        for name in _FONTS:
+            with suppress(OSError):  # this machine does not have it
+                return text, ImageFont.truetype(name, size)
+        text = "".join(
+            sign if sign.isascii() else "?" for sign in normalize("NFKD", text) if not combining(sign)
+        )
+    return text, ImageFont.load_default(size)
 
 
 def _wrap(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:

@@ -78,3 +78,12 @@ def test_nothing_to_show_is_an_error(tmp_path: Path) -> None:
         contact_sheet(tmp_path / "sheet.png", "Title", [])
     with pytest.raises(ValueError, match="frames in every strip"):
         contact_sheet(tmp_path / "sheet.png", "Title", [Row("a", (("b", plain(0)),))])
+
+
+def test_letters_that_no_font_of_this_machine_has_are_written_without_their_marks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.report.sheet._FONTS", ())
+    for name, text in (("marks", "caf\u00e9 \u732b"), ("plain", "cafe ?")):
+        sheet_of(tmp_path / f"{name}.png", [Row(text, (("", plain(1)),))])
+    assert (tmp_path / "marks.png").read_bytes() == (tmp_path / "plain.png").read_bytes()

@@ -16,11 +16,13 @@ TOKENS = [
     f"hf_{SECRET}", f"ghp_{SECRET}", f"github_pat_{SECRET}", f"glpat-{SECRET}", "AKIA" + "XY98" * 4, f"sk-{SECRET}",
     f"sk-proj-{SECRET}", f"xoxb-{SECRET}", "AIza" + "Xy9Zw" * 7, f"https://discord.com/api/webhooks/1234/{SECRET}",
     f"https://hooks.slack.com/services/T0/B0/{SECRET}", f"https://bob:{SECRET}@example.org/x",
+    f"https://example.org/x?token={SECRET}", f"https://s.org/x?a=1&X-Amz-Signature={SECRET}", f"https://s.org/x?sig={SECRET}",
 ]  # fmt: skip
 HARMLESS = [
     "a cat", "hf_transfer", "sk-learn", "task-oriented-and-very-long-words-with-dashes", "risk-based-approach-2024-to-2025-report",
     "Wan-AI/Wan2.1-T2V-1.3B-Diffusers", "0123456789" * 4, "https://example.org/a:b/c@d", "git+ssh://git@h.org/o/r",
     "AKIRA is a film of 1988", "https://discord.com/invite/abc",
+    "https://example.org/x?page=2&keyword=cats",
 ]  # fmt: skip
 
 
