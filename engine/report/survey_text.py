@@ -183,7 +183,7 @@ def _buckets(buckets: Iterable[Mapping[str, Any]]) -> _Table:
 
 def _datasets(datasets: Iterable[Mapping[str, Any]]) -> _Table:
     """Return the head and the rows of the table of datasets."""
-    return ("dataset", "files", "kept", "per epoch", "share"), [
+    return ("dataset", "files", "used", "per epoch", "share"), [
         (visible(f"{each['name']}: {each['from']}"), f"{each['files']:,}", f"{each['kept']:,}",
          number(each["per epoch"]), f"{100 * each['share']:.0f} %") for each in datasets]  # fmt: skip
 

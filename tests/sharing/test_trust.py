@@ -139,7 +139,7 @@ def test_where_nobody_can_be_asked_a_run_exits_5_before_anything_is_made(remote:
 def run(recipe: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str]:
     """Run up to the first stage; 75 says that it came so far."""
 
-    def reached(*_: object) -> None:
+    def reached(*_: object, **__: object) -> None:
         raise Interrupted
 
     monkeypatch.setattr(pipeline, "run", reached)
