@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
+from multiprocessing.synchronize import Semaphore
 from pathlib import Path
 from stat import S_ISREG
 
@@ -22,6 +23,8 @@ from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from engine.clips.files import Probe, UnreadableClip
 
+_WORTH = 4  # files that make it worth to start one more worker
+_START = 10.0  # seconds that a worker may take to start
 _SLOWEST = 10 << 20  # bytes that even a slow drive reads in a second
 _AHEAD = 64  # files handed out before the first answer is waited for: one that is slow shall not idle the other workers
 
@@ -62,11 +65,13 @@ def look_at(paths: Iterable[Path], deadline: float = 60.0) -> Iterator[Looked]:
 def _look_at(paths: Iterable[Path], deadline: float, look: Callable[[Path], Looked]) -> Iterator[Looked]:
     """Hand out the files, and take the answers in their order."""
     waiting = iter(paths)
-    first = list(islice(waiting, _cores()))
+    first = list(islice(waiting, _cores() * _WORTH))
     if not first:
         return
     # a fork would copy the locks of our threads as they are held; a new interpreter has none
-    pool = ProcessPool(max_workers=len(first), context=multiprocessing.get_context("spawn"))
+    context, workers = multiprocessing.get_context("spawn"), -(-len(first) // _WORTH)
+    started = context.Semaphore(0)
+    pool = ProcessPool(max_workers=workers, context=context, initializer=_tell, initargs=[started])
     try:
         under_way = deque[tuple[Path, ProcessFuture[Looked], float]]()
         for path in chain(first, waiting):
@@ -77,12 +82,19 @@ def _look_at(paths: Iterable[Path], deadline: float, look: Callable[[Path], Look
         while under_way:
             yield _answer(*under_way.popleft())
         # a worker that is only now starting would complain aloud, were it ended
+        for _ in range(workers):
+            started.acquire(timeout=_START)
         pool.close()  # type: ignore[no-untyped-call]  # pebble leaves it bare
     except BaseException:  # Ctrl-C, or the reader wants no more
         pool.stop()  # type: ignore[no-untyped-call]  # likewise
         raise
     finally:
         pool.join()
+
+
+def _tell(started: Semaphore) -> None:
+    """Say, in a worker, that it has started."""
+    started.release()
 
 
 def _answer(path: Path, answer: ProcessFuture[Looked], deadline: float) -> Looked:

@@ -166,16 +166,32 @@ def test_no_file_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(look_at([])) == []
 
 
-def test_one_file_starts_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("files", "processes"), [(1, 1), (4, 1), (5, 2), (40, 8)])
+def test_few_files_start_few_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: int, processes: int
+) -> None:
     asked = []
     real = sys.modules["engine.clips.looker"].ProcessPool
     monkeypatch.setattr(
         "engine.clips.looker.ProcessPool",
-        lambda max_workers, context: asked.append(max_workers) or real(max_workers, context=context),
+        lambda max_workers, **others: asked.append(max_workers) or real(max_workers, **others),
     )
     monkeypatch.setattr("engine.clips.looker._cores", lambda: 8)
-    assert next(look_at([film(tmp_path / "good.mp4")])).broken == ""
-    assert asked == [1]
+    assert {looked.broken for looked in look_at([film(tmp_path / "good.mp4")] * files)} == {""}
+    assert asked == [processes]
+
+
+def test_a_look_that_ends_before_all_workers_have_started_says_nothing(tmp_path: Path, root: Path) -> None:
+    (tmp_path / "none.mp4").touch()
+    code = (
+        "from pathlib import Path; from engine.clips.looker import look_at\n"
+        f"print(len(list(look_at([Path({str(tmp_path / 'none.mp4')!r})] * 9))))"
+    )
+    for _ in range(3):
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+        )
+        assert (done.stdout, done.stderr) == ("9\n", "")
 
 
 def test_whoever_asks_loads_no_decoder(tmp_path: Path, root: Path) -> None:

@@ -33,7 +33,7 @@ from engine.wan.load import load_codec
 from engine.wan.video import Pixels, grouped
 from engine.wan.video import encode_video as encode
 
-AHEAD = 32 << 20
+AHEAD = 64 << 20
 """Bytes of frames that may wait for the codec, by clip: a short clip whole, a long one in part."""
 
 _MEND = "mend what is named, or move it out of its folder, and run again; all other clips are encoded"
