@@ -8,6 +8,12 @@ from engine.words.word import LOCATION, RUNTIME, Words, choice, example, section
 
 Aspect = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}:[1-9][0-9]{0,4}$")]
 
+# of both kinds of size that have one: they share a path, and so what is said of it
+_EDGE = (
+    "With `pixel` the length of the shorter side; with `pixel_area` the side of a square that has the wanted area, which is not a height: 480 "
+    "makes 640x368 of a wide clip."
+)
+
 
 class FolderSource(Words):
     """A folder of clips and images on this machine; read, never written."""
@@ -134,13 +140,7 @@ class PixelAreaSize(Words):
     model_config = example(kind="pixel_area", edge=632)
 
     kind: Literal["pixel_area"] = word("One area for every clip, as the edge of a square.")
-    edge: int = word(
-        "With `pixel` the length of the shorter side; with `pixel_area` the side of a square that has the wanted area, which is not a height: 480 "
-        "makes 640x368 of a wide clip.",
-        unit="px",
-        ge=16,
-        le=16_384,
-    )
+    edge: int = word(_EDGE, unit="px", ge=16, le=16_384)
 
 
 class AreaSize(Words):
@@ -158,13 +158,7 @@ class ShorterSideSize(Words):
     model_config = example(kind="pixel", edge=480)
 
     kind: Literal["pixel"] = word("One length for the shorter side of every clip.")
-    edge: int = word(
-        "With `pixel` the length of the shorter side; with `pixel_area` the side of a square that has the wanted area, which is not a height: 480 "
-        "makes 640x368 of a wide clip.",
-        unit="px",
-        ge=16,
-        le=16_384,
-    )
+    edge: int = word(_EDGE, unit="px", ge=16, le=16_384)
 
 
 class OwnAspect(Words):
