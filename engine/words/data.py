@@ -299,6 +299,9 @@ class ClipWords(Words):
         "A file that cannot be opened: stop, or leave it out and list it. One that is damaged further in is found when it is encoded, "
         "and named."
     )
+    role: Literal["train", "evaluate", "regularise"] = word(
+        "What the clips are for: to be learnt, to measure the loss on, or to stay as the model without the adapter makes them."
+    )
     repeats: int = word(
         "Times that each clip is seen in an epoch; 0 leaves the dataset out.", ge=0, le=10_000
     )

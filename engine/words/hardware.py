@@ -11,4 +11,5 @@ class Hardware(Words):
     name: str = word("Name for people.", LABEL)
     device: Literal["auto", "cpu", "cuda", "mps"] = word("Where tensors live; `auto` takes the first that is there.",
                                                          NUMERICS)  # fmt: skip
+    devices: int = word("How many devices of that kind train together.", NUMERICS, ge=1, le=64)
     threads: int = word("CPU threads for tensor work; 0 leaves it to torch.", NUMERICS, ge=0)

@@ -24,7 +24,7 @@ class Requires(Words):
 class Header(Words):
     """What a file says about itself. It is not inherited."""
 
-    apiVersion: Literal["wan-recipe/v1"] = word("Version of the language.", LABEL)  # noqa: N815 - the field's word
+    apiVersion: Literal["wan-recipe/v1"] = word("Version of the language.", LABEL)
     kind: Kind = word("What the file is; only a recipe runs.", LABEL)
     extends: list[str] = word(
         "Layers that this file completes, later ones winning: `builtin:NAME` or a path.", LABEL

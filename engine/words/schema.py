@@ -158,8 +158,13 @@ def _choice(mapping: Mapping[str, str], definitions: Mapping[str, Schema], *, co
 
 
 def _any_branch(mapping: Mapping[str, str], definitions: Mapping[str, Schema]) -> Schema:
-    """In a layer that does not say ``kind``, the words of every branch are possible."""
-    words: Schema = dict(IN_A_SECTION)
+    """In a layer that does not say ``kind``, the words of every branch are possible.
+
+    What they may be is known where every branch that has one says the same of it.
+    """
+    words: Schema = {name: {} for name in IN_A_SECTION}
     for target in mapping.values():
-        words |= definitions[target.removeprefix("#/$defs/")]["properties"]
-    return {"properties": {name: {} for name in words}, "additionalProperties": False}
+        for name, word in definitions[target.removeprefix("#/$defs/")]["properties"].items():
+            said = _tidy_word(word, definitions, complete=False)
+            words[name] = said if words.get(name, said) == said else {}
+    return {"properties": words, "additionalProperties": False}
