@@ -2,8 +2,10 @@
 
 To commit: write every part into a hidden folder beside the final one, sync it, read it back and hash it, write the
 manifest last, rename once, sync the parent, note it in the journal. Only then may older ones go, and only those that
-are whole count, back from the one that was committed last. To choose: the newest whose manifest, hashes and lineage are right; a damaged one is moved to
-``rejected/``, with the reason, and the one before is taken.
+are whole count, back from the one that was committed last. To choose: the newest whose manifest, hashes and lineage are
+right; a damaged one is moved to ``rejected/``, with the reason, and the one before is taken.
+
+Where several devices train together, the first alone writes, moves and removes.
 """
 
 import hashlib
@@ -17,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -25,8 +28,20 @@ MANIFEST, RECORD, JOURNAL = "manifest.json", "record.json", "journal.jsonl"
 Tensors = Mapping[str, Mapping[str, Tensor]]
 
 
-class NoRoom(Exception):
+class NotSaved(Exception):
+    """A checkpoint could not be written; those before it are as they were. The message says why, and what to do."""
+
+
+class NoRoom(NotSaved):
     """The disk has too little room for a checkpoint."""
+
+
+class Spoilt(NotSaved):
+    """What was to be saved holds infinities or what is no number."""
+
+
+class Unusable(Exception):
+    """The one checkpoint that was asked for is gone, damaged, or that of another training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +61,36 @@ def commit(folder: Path, step: int, parts: Tensors, record: Mapping[str, Any]) -
     """Save a checkpoint; returns its folder.
 
     Args:
-        parts: tensors by part; each part is one safetensors file.
+        parts: tensors by part, whatever a part is called; each is one safetensors file.
         record: plain data; ``record["lineage"]`` names the training that it belongs to.
 
     Raises:
+        Spoilt: a tensor is not finite.
         NoRoom: less room than twice what is to be written.
+        NotSaved: the disk refused.
     """
+    _refuse_spoilt(parts, step)
+    try:
+        return _commit(folder, step, parts, record)
+    except (OSError, SafetensorError) as error:  # safetensors has an error of its own for a full disk
+        raise NotSaved(f"the checkpoint of step {step} could not be written to {folder} ({error}); those before it are "
+                       "kept: see to the disk, and run again to go on") from error  # fmt: skip
+
+
+def _commit(folder: Path, step: int, parts: Tensors, record: Mapping[str, Any]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     size = sum(tensor.nbytes for tensors in parts.values() for tensor in tensors.values())
     if shutil.disk_usage(folder).free < 2 * size:
         raise NoRoom(f"a checkpoint needs {size:,} bytes twice, {folder} has less; make room and run again")
-    final = folder / f"step-{step:08d}"
-    draft = folder / f".step-{step:08d}-{uuid.uuid4().hex}"
+    final = folder / _name(step)
+    draft = folder / f".{_name(step)}-{uuid.uuid4().hex}"
     try:
         _write(draft, step, parts, record)
-        if final.exists():
-            if whole(final) == "" and _record(final).get("lineage") == record["lineage"]:
-                return final
+        there = final.exists() and whole(final) == "" and _record(final).get("lineage") == record["lineage"]
+        if final.exists() and not there:
             _reject(final)
-        draft.rename(final)
+        if not there:
+            draft.rename(final)
     finally:
         shutil.rmtree(draft, ignore_errors=True)  # still there only if the save failed or was not needed
     _sync(folder)
@@ -75,10 +101,12 @@ def commit(folder: Path, step: int, parts: Tensors, record: Mapping[str, Any]) -
 
 def whole(folder: Path) -> str:
     """Return what is wrong with a checkpoint's files; nothing where all is well."""
+    if not (folder / MANIFEST).is_file():  # whatever else may be there: a pipe would be waited for
+        return "its manifest is missing or cannot be read"
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
         files = {name: (said["size"], said["sha256"]) for name, said in manifest["files"].items()}
-        name = f"step-{manifest['step']:08d}"
+        name = _name(manifest["step"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return "its manifest is missing or cannot be read"
     if folder.name != name:
@@ -108,20 +136,61 @@ def newest(folder: Path, lineage: str, at_most: int, say: Callable[[str], None])
     return None
 
 
-def rotate(folder: Path, keep: int) -> None:
+def at_step(folder: Path, step: int, lineage: str) -> Checkpoint:
+    """Return the checkpoint of one step, such as that of the best.
+
+    Raises:
+        Unusable: it is gone, damaged, or another training's; it is left as it is.
+    """
+    path = folder / _name(step)
+    wrong = whole(path) if path.exists() else "it is gone"
+    if not wrong and _record(path).get("lineage") != lineage:
+        wrong = "it belongs to another training"
+    if wrong:
+        raise Unusable(f"the checkpoint of step {step} in {folder} cannot be used: {wrong}")
+    return Checkpoint(step, path, _record(path))
+
+
+def rotate(folder: Path, keep: int, pinned: int | None = None) -> None:
     """Remove all but the newest whole checkpoints, and what an interrupted save or removal left behind.
 
     Call it after a commit: that one stays, with up to ``keep - 1`` of the steps before it. Later steps are left alone:
     they are there when a training was made shorter, and would otherwise push out the one just saved.
+
+    Args:
+        keep: at least 1; less is taken for 1.
+        pinned: a step whose checkpoint stays beside these, such as that of the best.
     """
     good = [path for path in _committed(folder) if whole(path) == ""]
-    last = max(good, key=lambda path: ((path / MANIFEST).stat().st_mtime_ns, path), default=None)
+    last = _last(folder, good)
     for path in [path for path in good if last and path <= last][: -max(1, keep)]:
+        if pinned is not None and path.name == _name(pinned):
+            continue
         trash = folder / f".trash-{path.name}-{uuid.uuid4().hex}"
         path.rename(trash)  # half removed, it must not look like a checkpoint
         shutil.rmtree(trash)
     for left in (*folder.glob(".trash-*"), *folder.glob(".step-*")):
         shutil.rmtree(left, ignore_errors=True)
+
+
+def _refuse_spoilt(parts: Tensors, step: int) -> None:
+    for part, tensors in parts.items():
+        for name, tensor in tensors.items():
+            if not tensor.isfinite().all():
+                raise Spoilt(f"{name} of the {part} is not finite after step {step}; the checkpoints before it are kept. "
+                             "Lower the learning rate, and run again to go on from the last good one")  # fmt: skip
+
+
+def _last(folder: Path, good: list[Path]) -> Path | None:
+    """Return the checkpoint that was committed last. The journal knows; clocks go back, and copies have new times."""
+    journal = (folder / JOURNAL).read_text(errors="replace") if (folder / JOURNAL).is_file() else ""
+    # searched, not read by lines: a crash may have torn one, and the next was written right behind it
+    noted = [folder / _name(int(step)) for step in re.findall(r'\{"step": (\d+)\}', journal)]
+    return next((path for path in reversed(noted) if path in good), max(good, default=None))
+
+
+def _name(step: int) -> str:
+    return f"step-{step:08d}"
 
 
 def _write(draft: Path, step: int, parts: Tensors, record: Mapping[str, Any]) -> None:

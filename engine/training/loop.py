@@ -1,22 +1,28 @@
-"""The step loop. It knows samples by their numbers, a loss, parameters and an optimizer, and nothing else.
+"""The step loop. It knows samples by their numbers, a loss, and the state that a step changes, and nothing else.
 
-A step is a pure function of the weights, the optimizer's averages and the step's number: order and noise come from
-(seed, position), dropout from a seed of the step. So a run that resumes goes on to the last bit.
+A step is a pure function of the state and of its number: order and noise come from (seed, position), dropout from a
+seed of the step. So a run that resumes goes on to the last bit.
 """
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from engine.training.devices import Devices, one
 from engine.training.noise import generator
-from engine.training.optimizers import CLIPS, gradient_norm, rate_factor
+from engine.training.optimizers import CLIPS, gradient_norm
 from engine.training.order import Order
+from engine.training.state import State
 
-LossOf = Callable[[Sequence[int], Sequence[int]], Tensor]
+Losses = Mapping[str, Tensor]
+"""Scalars by name: ``loss`` is what is learnt, with a graph; what it is made of is only shown."""
+
+LossOf = Callable[[Sequence[int], Sequence[int]], Losses]
+"""Mean losses over some samples, given their indices and their global positions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,32 +33,58 @@ class Settings:
         steps: optimizer steps in all.
         micro_batch: most samples in one forward pass; changes nothing but rounding, and which inputs dropout drops.
         learning_rate: after warm-up.
-        schedule, warmup_steps: see ``rate_factor``.
+        factor: the factor on the learning rate at a step, counted from 0.
         clip, clip_limit: see ``CLIPS``.
         seed: of dropout.
-        save_every: steps between two saves.
+        saves: whether the state is saved when so many steps are done.
+        evaluates: whether the loss on held-out samples is due when so many steps are done.
     """
 
     steps: int
     micro_batch: int
     learning_rate: float
-    schedule: str
-    warmup_steps: int
+    factor: Callable[[int], float]
     clip: str
     clip_limit: float
     seed: int
-    save_every: int
+    saves: Callable[[int], bool]
+    evaluates: Callable[[int], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """What one step showed: ``step`` counts from 1, ``gradient_norm`` is before clipping."""
+    """What one step showed.
+
+    Attributes:
+        step: counts from 1.
+        gradient_norm: before clipping.
+        parts: what the loss was made of, by name, where it was made of several.
+    """
 
     step: int
     loss: float
     learning_rate: float
     gradient_norm: float
     seconds: float
+    parts: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who is told, and asked, while a loop runs.
+
+    Attributes:
+        on_step: told every step.
+        evaluate: asked where the loss on held-out samples is due; notes in the state what it found. False where it was
+            asked to stop before it was done.
+        save: returns when the state is safe.
+        stopping: polled after every step.
+    """
+
+    on_step: Callable[[Metrics], None]
+    evaluate: Callable[[], bool]
+    save: Callable[[], None]
+    stopping: Callable[[], bool]
 
 
 class NotFinite(Exception):
@@ -74,60 +106,70 @@ class Stopped(Exception):
 
 def train(
     loss_of: LossOf,
-    parameters: Sequence[nn.Parameter],
-    optimizer: torch.optim.Optimizer,
+    state: State,
     order: Order,
     settings: Settings,
-    *,
-    start: int,
-    on_step: Callable[[Metrics], None],
-    save: Callable[[int], None],
-    stopping: Callable[[], bool],
+    watch: Watch,
+    devices: Devices | None = None,
 ) -> None:
-    """Train from step ``start`` to ``settings.steps``.
+    """Train from ``state.step`` to ``settings.steps``.
 
     Args:
-        loss_of: mean loss over some samples, given their indices and their global positions; a scalar with a graph.
-        parameters: what is trained.
-        start: steps that are already done.
-        on_step: told every step.
-        save: called with the number of steps done, every ``save_every`` steps, at the end, and before stopping.
-        stopping: polled after every step.
+        devices: which share of each batch is this process's; all of it where None.
 
     Raises:
         NotFinite: before the step would have spoilt the weights.
         Stopped: after the state was saved.
     """
-    for step in range(start, settings.steps):
-        began = time.monotonic()
-        rate = settings.learning_rate * rate_factor(
-            settings.schedule, step, settings.steps, settings.warmup_steps
-        )
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        # dropout draws from the global generator: give it a state that depends on the step alone
-        torch.manual_seed(generator(settings.seed, "dropout", step).initial_seed())
-        optimizer.zero_grad(set_to_none=True)
-        loss = _gradients(loss_of, order, step, settings.micro_batch)
-        norm = float(gradient_norm(parameters))
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise NotFinite(step + 1, order.batch(step))
-        CLIPS[settings.clip](parameters, settings.clip_limit)
-        optimizer.step()
-        on_step(Metrics(step + 1, loss, rate, norm, time.monotonic() - began))
-        stop = stopping() and step + 1 < settings.steps
-        if stop or (step + 1) % settings.save_every == 0 or step + 1 == settings.steps:
-            save(step + 1)
+    devices, saved = devices or one(), state.step
+    while True:
+        due = settings.evaluates(state.step) and state.evaluated != state.step
+        seen = not due or watch.evaluate()
+        done = seen and state.step >= settings.steps
+        stop = devices.any_of(not seen or watch.stopping()) and not done
+        if state.step > saved and (done or stop or settings.saves(state.step)):
+            watch.save()
+            saved = state.step
         if stop:
-            raise Stopped(step + 1)
+            raise Stopped(state.step)
+        if done:
+            return
+        watch.on_step(_step(loss_of, state, order, settings, devices))
 
 
-def _gradients(loss_of: LossOf, order: Order, step: int, micro_batch: int) -> float:
-    """Gather the gradients of a batch, a few samples at a time; returns its mean loss."""
-    total = 0.0
-    for part in order.share(step, micro_batch):
+def _step(loss_of: LossOf, state: State, order: Order, settings: Settings, devices: Devices) -> Metrics:
+    """Take one step: gradients, limits, update, average."""
+    began, step, parameters = time.monotonic(), state.step, list(state.trained.values())
+    rate = settings.learning_rate * settings.factor(step)
+    for group in state.optimizer.param_groups:
+        group["lr"] = rate
+    # dropout draws from the global generator: give it a state that depends on the step, and on the device, alone
+    torch.manual_seed(generator(settings.seed, "dropout", step, *devices.path).initial_seed())
+    state.optimizer.zero_grad(set_to_none=True)
+    losses = _gradients(loss_of, order, step, settings.micro_batch, devices)
+    devices.sum_gradients(parameters)
+    norm = float(gradient_norm(parameters))
+    if not (math.isfinite(losses["loss"]) and math.isfinite(norm)):
+        raise NotFinite(step + 1, order.batch(step))
+    CLIPS[settings.clip](parameters, settings.clip_limit)
+    state.optimizer.step()
+    state.step += 1
+    if state.ema is not None:
+        state.ema.follow(state.step)
+    loss = losses.pop("loss")
+    return Metrics(state.step, loss, rate, norm, time.monotonic() - began, losses)
+
+
+def _gradients(
+    loss_of: LossOf, order: Order, step: int, micro_batch: int, devices: Devices
+) -> dict[str, float]:
+    """Gather the gradients of a batch, a few samples at a time; returns its mean losses."""
+    totals: dict[str, float] = {"loss": 0.0}
+    for part in order.share(step, micro_batch, devices.rank, devices.count):
         # each part counts by its share, so that the split does not change the mathematics
-        loss = loss_of(part.samples, part.positions) * (len(part.samples) / order.batch_size)
-        loss.backward()
-        total += float(loss.detach())
-    return total
+        share = len(part.samples) / order.batch_size
+        losses = loss_of(part.samples, part.positions)
+        (losses["loss"] * share).backward()
+        for name, value in losses.items():
+            totals[name] = totals.get(name, 0.0) + float(value.detach()) * share
+    return devices.sum_of(totals)

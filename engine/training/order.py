@@ -83,6 +83,10 @@ class Order:
         epoch = _epoch_of(self, step)
         return _epoch(self, epoch)[step - _filled(self, epoch)]
 
+    def epochs(self, steps: int) -> int:
+        """Return how many epochs are over when so many steps are done: those of which no batch is left."""
+        return _epoch_of(self, steps)
+
     def share(self, step: int, micro_batch: int, device: int = 0, devices: int = 1) -> tuple[Part, ...]:
         """Return what one of several devices computes of a step, in parts of at most ``micro_batch`` samples.
 

@@ -11,22 +11,37 @@ import torch
 from torch import Tensor, nn
 
 from engine.training import checkpoints
-from engine.training.loop import Metrics, NotFinite, Settings, Stopped, train
-from engine.training.lora import adapter_state, add_lora, load_adapter_state, trainable
+from engine.training.adapters import Lora, attach, trained
+from engine.training.loop import Metrics, NotFinite, Settings, Stopped, Watch, train
 from engine.training.noise import generator
-from engine.training.optimizers import OPTIMIZERS, flatten, restore
+from engine.training.optimizers import OPTIMIZERS, flatten
 from engine.training.order import Group, Order
+from engine.training.schedules import rate_factor
+from engine.training.state import State
 
 ORDER = Order(((Group((0, 1, 2, 3, 4), 5),), (Group((5, 6, 7), 3),)), 4, 0)
 DATA = torch.randn(8, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-SETTINGS = Settings(
-    steps=6, micro_batch=4, learning_rate=0.05, schedule="cosine", warmup_steps=2, clip="norm", clip_limit=1.0,
-    seed=3, save_every=100,
-)  # fmt: skip
 OPTIONS = {
     "adamw": {"betas": [0.9, 0.99], "epsilon": 1e-8, "weight_decay": 0.01},
     "lion": {"betas": [0.9, 0.99], "weight_decay": 0.01},
 }
+
+
+def settings(
+    *, steps: int = 6, schedule: str = "cosine", warmup_steps: int = 2, save_every: int = 100, evaluate_every: int = 0,
+    **changes: object,
+) -> Settings:  # fmt: skip
+    said = Settings(
+        steps=steps, micro_batch=4, learning_rate=0.05,
+        factor=lambda step: rate_factor(schedule, step, steps, warmup_steps), clip="norm", clip_limit=1.0, seed=3,
+        saves=lambda step: step % save_every == 0,
+        evaluates=lambda step: evaluate_every > 0 and step % evaluate_every == 0,
+    )  # fmt: skip
+    return replace(said, **changes)
+
+
+def trainable(net: nn.Module) -> list[nn.Parameter]:
+    return list(trained(net).values())
 
 
 class Training:
@@ -35,17 +50,20 @@ class Training:
     def __init__(self, kind: str = "adamw", dropout: float = 0.3, dtype: torch.dtype = torch.float32) -> None:
         torch.manual_seed(0)
         self.net = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 6)).to(dtype)
-        add_lora(self.net, rank=2, alpha=4, dropout=dropout, targets=["0", "2"], seed=0)
+        attach(self.net, Lora(rank=2, alpha=4, dropout=dropout, targets=["0", "2"]), seed=0)
         for parameter in trainable(self.net):
             parameter.data = parameter.data.to(dtype)
             if not parameter.any():  # a fresh B hides A, and a fresh A hides nothing
                 parameter.data.normal_(std=0.3, generator=torch.Generator().manual_seed(2))
         self.dtype = dtype
         self.optimizer = OPTIMIZERS[kind](trainable(self.net), lr=1.0, **OPTIONS[kind])
+        self.state = State(trained(self.net), self.optimizer)
         self.metrics: list[Metrics] = []
         self.saved: list[int] = []
+        self.evaluated: list[int] = []
         self.asked: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
         self.on_save: Callable[[int], None] = self.saved.append
+        self.on_evaluate: Callable[[], bool] = lambda: True
         self.stop_after = 10**9
         self.spoil: Callable[[Sequence[int], Tensor], Tensor] = lambda samples, loss: loss
 
@@ -58,12 +76,20 @@ class Training:
         loss = (self.net(data + noise.to(self.dtype)) - data).square().flatten(1).mean(1).mean()
         return self.spoil(samples, loss)
 
-    def run(self, start: int = 0, **changes: object) -> None:
-        train(
-            self.loss_of, trainable(self.net), self.optimizer, ORDER, replace(SETTINGS, **changes), start=start,
-            on_step=self.metrics.append, save=self.on_save,
-            stopping=lambda: len(self.metrics) >= self.stop_after,
+    def evaluate(self) -> bool:
+        if done := self.on_evaluate():
+            self.evaluated.append(self.state.step)
+            self.state.evaluated = self.state.step
+        return done
+
+    def run(self, start: int | None = None, **changes: object) -> None:
+        if start is not None:
+            self.state.step = start
+        watch = Watch(
+            self.metrics.append, self.evaluate, lambda: self.on_save(self.state.step),
+            lambda: len(self.metrics) >= self.stop_after,
         )  # fmt: skip
+        train(lambda *given: {"loss": self.loss_of(*given)}, self.state, ORDER, settings(**changes), watch)
 
     def weights(self) -> list[Tensor]:
         return [parameter.detach().clone() for parameter in trainable(self.net)]
@@ -115,7 +141,7 @@ def test_samples_come_with_their_global_positions() -> None:
     assert [len(samples) for samples, _ in training.asked] == [3, 1] * 5
 
 
-@pytest.mark.parametrize("kind", OPTIMIZERS)
+@pytest.mark.parametrize("kind", OPTIONS)
 @pytest.mark.parametrize("stop_after", [1, 3, 5])
 def test_a_run_that_stops_and_resumes_equals_the_straight_run_to_the_last_bit(
     kind: str, stop_after: int, tmp_path: Path
@@ -124,20 +150,16 @@ def test_a_run_that_stops_and_resumes_equals_the_straight_run_to_the_last_bit(
     straight.run()
 
     def save(step: int) -> None:
-        tensors, rest = flatten(first.optimizer)
-        record = {"lineage": "one", "rest": rest}
-        checkpoints.commit(
-            tmp_path, step, {"adapter": adapter_state(first.net), "optimizer": tensors}, record
-        )
+        parts, record = first.state.parts()
+        checkpoints.commit(tmp_path, step, parts, record | {"lineage": "one"})
 
     first.on_save, first.stop_after = save, stop_after
     with pytest.raises(Stopped):
         first.run()
     found = checkpoints.newest(tmp_path, "one", 6, print)
-    load_adapter_state(second.net, found.tensors("adapter"))
-    restore(second.optimizer, found.tensors("optimizer"), found.record["rest"])
+    second.state.put_back(found)
     torch.rand(7)  # the global generator is somewhere else by now
-    second.run(start=found.step)
+    second.run()
     assert found.step == stop_after
     assert equal(second, straight)
     assert [m.loss for m in first.metrics + second.metrics] == [m.loss for m in straight.metrics]
@@ -193,14 +215,14 @@ def test_a_first_step_that_is_not_finite_leaves_every_bit() -> None:
     assert (bad.metrics, bad.saved, flatten(bad.optimizer)[0]) == ([], [], {})
 
 
-@pytest.mark.parametrize("kind", OPTIMIZERS)
+@pytest.mark.parametrize("kind", OPTIONS)
 def test_a_learning_rate_of_nothing_leaves_every_bit(kind: str) -> None:
     trained, fresh = Training(kind), Training(kind)
     trained.run(learning_rate=0)
     assert equal(trained, fresh)
 
 
-@pytest.mark.parametrize("kind", OPTIMIZERS)
+@pytest.mark.parametrize("kind", OPTIONS)
 def test_training_lowers_the_loss(kind: str) -> None:
     training = Training(kind, dropout=0)
     training.run(steps=150, learning_rate=0.02)
@@ -248,6 +270,38 @@ def test_who_is_asked_to_stop_at_the_last_step_has_ended() -> None:
     assert training.saved == [6]
 
 
+@pytest.mark.parametrize(
+    ("start", "evaluated", "expected"),
+    [
+        pytest.param(0, -1, [0, 2, 4, 6], id="before the first step and after the last"),
+        pytest.param(4, 4, [6], id="not again where it was done before the run broke off"),
+        pytest.param(4, 2, [4, 6], id="where it was broken off itself"),
+    ],
+)
+def test_it_evaluates(start: int, evaluated: int, expected: list[int]) -> None:
+    training = Training()
+    training.state.evaluated = evaluated
+    training.run(start, evaluate_every=2)
+    assert training.evaluated == expected
+
+
+def test_an_evaluation_comes_before_the_save_of_its_step() -> None:
+    training = Training()
+    seen = []
+    training.on_save = lambda step: seen.append((step, training.state.evaluated))
+    training.run(evaluate_every=2, save_every=2)
+    assert seen == [(2, 2), (4, 4), (6, 6)]
+
+
+@pytest.mark.parametrize("at", [2, 6])
+def test_who_is_asked_to_stop_within_an_evaluation_saves_and_owes_it(at: int) -> None:
+    training = Training()
+    training.on_evaluate = lambda: training.state.step != at
+    with pytest.raises(Stopped) as caught:
+        training.run(evaluate_every=2)
+    assert (training.saved, caught.value.step, training.state.evaluated) == ([at], at, at - 2)
+
+
 def test_a_step_says_what_it_did() -> None:
     training = Training()
     training.run(schedule="constant", warmup_steps=4)
@@ -275,7 +329,7 @@ def test_gradients_are_not_carried_from_step_to_step() -> None:
     assert all(map(torch.equal, carried, (parameter.grad for parameter in trainable(training.net))))
 
 
-@pytest.mark.parametrize(("kind", "clip"), [*itertools.product(OPTIMIZERS, ("none", "value", "norm"))])
+@pytest.mark.parametrize(("kind", "clip"), [*itertools.product(OPTIONS, ("none", "value", "norm"))])
 def test_two_runs_are_the_same_run(kind: str, clip: str) -> None:
     one, other = Training(kind), Training(kind)
     one.run(clip=clip, clip_limit=0.1)
