@@ -4,19 +4,24 @@ The Hub's own library downloads, resumes, honours ``HF_ENDPOINT``, ``HF_HUB_OFFL
 keeps the one copy of each file; the artifact links it, and its manifest holds the digest of what was linked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-from huggingface_hub.utils import filter_repo_objects
+from huggingface_hub.utils import filter_repo_objects, tqdm
 
-from engine.endings import StageError
+from engine.endings import Interrupted, StageError
 
 
 def link_commit(
-    kind: Literal["model", "dataset"], repository: str, revision: str, files: Sequence[str], output: Path
+    kind: Literal["model", "dataset"],
+    repository: str,
+    revision: str,
+    files: Sequence[str],
+    output: Path,
+    stopping: Callable[[], bool],
 ) -> str:
     """Fill a folder with links to the files of a commit, fetching those that are not in the Hub's cache.
 
@@ -24,12 +29,20 @@ def link_commit(
 
     Args:
         files: patterns of the wanted names.
+        stopping: whether someone asked to stop; polled whenever some bytes came.
 
     Raises:
+        Interrupted: the files that came whole are in the Hub's cache, and are not fetched again.
         StageError: the Hub cannot be reached, or has no such commit.
     """
     try:
-        found = snapshot_download(repository, repo_type=kind, revision=revision, allow_patterns=list(files))
+        found = snapshot_download(
+            repository,
+            repo_type=kind,
+            revision=revision,
+            allow_patterns=list(files),
+            tqdm_class=_bar(stopping),
+        )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise StageError(f"cannot fetch the {kind} {repository} at {revision}: {reason}") from error
@@ -41,3 +54,15 @@ def link_commit(
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to((snapshot / name).resolve())
     return snapshot.name
+
+
+def _bar(stopping: Callable[[], bool]) -> type[tqdm]:
+    """Return the kind of progress bar that ends a download: the only thing that the Hub's library calls while it fetches."""
+
+    class Stopping(tqdm):
+        def update(self, n: float | None = 1) -> bool | None:
+            if stopping():
+                raise Interrupted
+            return super().update(n)
+
+    return Stopping

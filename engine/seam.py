@@ -158,6 +158,8 @@ class Stage:
         foresee: what it can tell beforehand.
         progress: given the folder that attempts share, how far the newest of them came (and of how much).
         network: whether it may use the network.
+        processes: given the runtime, how many processes share the work; all see the same ``Work``, whose folders the
+            first alone writes to.
     """
 
     name: str
@@ -171,6 +173,7 @@ class Stage:
     foresee: Callable[[View], Foresight] = lambda _: Foresight()
     progress: Callable[[Any, Path], int | None] = lambda _, __: None
     network: Callable[[Any], bool] = lambda _: False
+    processes: Callable[[Any], int] = lambda _: 1
 
 
 class Items(Protocol):

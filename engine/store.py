@@ -21,7 +21,7 @@ import shutil
 import socket
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,7 +30,7 @@ from typing import Any
 
 from blake3 import blake3
 
-from engine.endings import StageError
+from engine.endings import Interrupted, StageError
 from engine.seam import digest_of
 
 MANIFEST = "manifest.json"
@@ -213,14 +213,19 @@ def write_whole(path: Path, content: bytes) -> None:
     draft.replace(path)
 
 
-def verify_fully(store: Store, folder: Path, parts: frozenset[str]) -> None:
+def verify_fully(
+    store: Store, folder: Path, parts: frozenset[str], stopping: Callable[[], bool] = lambda: False
+) -> None:
     """Hash every file of some parts of an artifact that was too large to be hashed when it was found.
 
     Raises:
         StageError: a file is not what the manifest says; the artifact was set aside.
+        Interrupted: someone asked to stop, which is polled before each file.
     """
     files = json.loads((folder / MANIFEST).read_text())["files"]
     for path, said in files.items():
+        if stopping():
+            raise Interrupted
         large = said["size"] > HASHED_WHEN_FOUND
         if large and path.partition("/")[0] in parts and digest_file(folder / path) != said["blake3"]:
             store.reject(Damaged(folder, f"{path} has other content"))

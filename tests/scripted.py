@@ -11,6 +11,7 @@ from engine.endings import Interrupted, StageError
 from engine.execute.events import Event
 from engine.execute.runner import Order, make_work
 from engine.seam import Stage, Work, canonical, digest_of
+from engine.stages.encode_features.spec import features
 from engine.stages.encode_text.spec import texts
 from engine.stages.encode_video.spec import latents
 from engine.stages.survey.run import survey
@@ -22,6 +23,11 @@ def _fetch_model(work: Work) -> None:
     for part in PARTS:
         (work.output / part).mkdir()
         (work.output / part / "weights").write_bytes(canonical([part, work.spec.model_dump(mode="json")]))
+
+
+def _rehearse(work: Work) -> None:
+    (work.output / "report").mkdir()
+    (work.output / "report" / "rehearsal.json").write_text("{}")
 
 
 def _encode(work: Work, keys: set[str]) -> int:
@@ -49,6 +55,19 @@ def _encode_video(work: Work) -> None:
     (work.output / "latents" / "latents.json").write_bytes(canonical(found))
 
 
+def _fetch_teacher(work: Work) -> None:
+    (work.output / "teacher").mkdir()
+    (work.output / "teacher" / "weights").write_bytes(canonical(work.spec.model_dump(mode="json")))
+
+
+def _encode_features(work: Work) -> None:
+    found = features(work.spec, (work.inputs["survey/clips"] / "clips.json").read_bytes(), work.digests)
+    made = _encode(work, set(found.values()))
+    work.tell("progress", done=made, total=made, unit="clips")
+    (work.output / "features").mkdir()
+    (work.output / "features" / "features.json").write_bytes(canonical(found))
+
+
 def _train(work: Work) -> None:
     for step in range(work.runtime.checkpoint_every, work.spec.steps + 1, work.runtime.checkpoint_every):
         folder = work.shared / f"step-{step:08d}"
@@ -74,9 +93,12 @@ def _sample(work: Work) -> None:
 
 WORK: dict[str, Callable[[Work], None]] = {
     "fetch_model": _fetch_model,
+    "fetch_teacher": _fetch_teacher,
+    "rehearse": _rehearse,
     "survey": survey,
     "encode_text": _encode_text,
     "encode_video": _encode_video,
+    "encode_features": _encode_features,
     "train": _train,
     "export": _export,
     "sample": _sample,

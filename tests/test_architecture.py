@@ -49,11 +49,12 @@ MAY = {
     },
     "training": {"training"},
     "header": set(),
+    "names": set(),
     "endings": set(),
-    "wan": {"wan", "words", "header"},
+    "wan": {"wan", "words", "header", "names"},
     "hub": {"endings", "seam"},
     "device": {"endings", "seam"},
-    "stages": {"endings", "stages", "seam", "words", "store", "clips", "sources"},
+    "stages": {"endings", "stages", "seam", "words", "store", "clips", "sources", "header", "names"},
     "run": {
         "endings",
         "stages",
@@ -71,13 +72,15 @@ MAY = {
     },
 }
 TORCH_SIDE = {"training", "wan", "device", "hub", "tensors"}
+# what is a stage's run.py, and what was taken out of one that grew long
+RUN = ("run.py", "train/asked.py", "train/prepare.py", "train/samples.py")
 HEAVY = {"torch", "diffusers", "transformers", "peft", "safetensors", "huggingface_hub", "optimi"}
 
 
 def home(path: Path) -> str:
     """The package of a file; ``run`` for the part of a stage that brings torch in."""
     first = path.relative_to(ROOT / "engine").parts[0].removesuffix(".py")
-    return "run" if first == "stages" and path.name == "run.py" else first
+    return "run" if first == "stages" and str(path).endswith(RUN) else first
 
 
 def imports(path: Path) -> Iterator[str]:

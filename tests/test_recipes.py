@@ -24,6 +24,6 @@ def test_it_is_valid(name: str, root: Path) -> None:
 def test_it_can_be_planned_where_nothing_was_made(name: str, root: Path, tmp_path: Path) -> None:
     made, _, _ = pipeline.plan(root / "recipes" / f"{name}.yaml", (), tmp_path / "store")
     assert [step.stage.name for step in made.steps] == [
-        "fetch_model", "fetch_data", "survey", "encode_text", "encode_video", "train", "export", "sample",
+        "fetch_model", "rehearse", "fetch_data", "survey", "encode_text", "encode_video", "train", "export", "sample",
     ]  # fmt: skip
     assert not (tmp_path / "store").exists()

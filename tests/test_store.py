@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.endings import StageError
+from engine.endings import Interrupted, StageError
 from engine.store import HASHED_WHEN_FOUND, Artifact, Damaged, Store, verify_fully
 
 
@@ -84,6 +84,13 @@ def test_a_large_file_is_hashed_before_it_is_read_and_set_aside_when_damaged(sto
     with pytest.raises(StageError, match="set aside"):
         verify_fully(store, target, frozenset({"part"}))
     assert store.find("stage", "k") is None
+
+
+def test_who_is_asked_to_stop_while_large_files_are_hashed_stops(store: Store) -> None:
+    target = make(store)
+    with pytest.raises(Interrupted):
+        verify_fully(store, target, frozenset({"part"}), lambda: True)
+    assert isinstance(store.find("stage", "k"), Artifact)
 
 
 def test_a_damaged_item_is_set_aside_when_it_is_opened(store: Store) -> None:

@@ -18,7 +18,7 @@ def show_plan(plan: Plan) -> str:
     for step in plan.steps:
         first, *more = (*step.reasons, *step.notes)
         lines.append(
-            f"  {step.action.value:<8} {step.stage.name:<13} {_amount(step):<22} {_disk(step):<10} {first}"
+            f"  {step.action.value:<8} {step.stage.name:<15} {_amount(step):<22} {_disk(step):<10} {first}"
         )
         lines += [f"{'':<58} {line}" for line in more]
     return "\n".join([*lines, "", f"  {_summary(plan)}"])

@@ -1,26 +1,37 @@
-"""Who does the work of a step: a process of its own.
+"""Who does the work of a step: a process of its own, or several, one for each device.
 
 The contract is data: an order as JSON, folders, a stream of events, an exit code. A stage in its own process gives
-back all its memory by ending, and nothing that it does can harm the engine.
+back all its memory by ending, and nothing that it does can harm the engine. Where a stage has several processes, all get
+the same order and are told which one they are, as ``torchrun`` would; events come from the first, and failures from any.
 """
 
 import importlib
 import json
+import math
 import os
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
 from types import FrameType
-from typing import Any, Protocol, Self
+from typing import IO, Any, Protocol, Self
 
 from engine.endings import EXIT_FAILED, EXIT_INTERRUPTED, Bug, Interrupted, StageError
 from engine.execute.events import Event
 from engine.seam import Stage, Work
 from engine.store import Store, verify_fully
+
+GRACE = 10.0
+"""Seconds that the other processes of a stage have to end by themselves when one did not end well: they may wait for it."""
+
+_PLACE = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +78,7 @@ class InItsOwnProcess:
     """
 
     def __init__(self) -> None:
-        self._child: subprocess.Popen[bytes] | None = None
+        self._children: list[subprocess.Popen[bytes]] = []
         self._asked = 0
         self._before: dict[signal.Signals, Any] = {}
 
@@ -86,22 +97,17 @@ class InItsOwnProcess:
             raise Interrupted(stage.name)
         paper = log.with_suffix(".order.json")
         paper.write_text(order.as_text())
-        failure = ""
-        with log.open("ab") as stderr:
-            self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-m", "engine.execute.worker", str(paper)],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True,
-                env=os.environ | {"PYTHONPATH": _importable()},
-            )  # fmt: skip
-            with self._child as child:
-                assert child.stdout is not None, "a pipe was asked for"
-                for line in child.stdout:
-                    event = json.loads(line)
-                    failure = event["message"] if event["type"] == "failed" else failure
-                    notify(event)
-                child.wait()  # before its standard input is closed: to the worker that means that the engine died
-        self._child = None
-        _judge(stage, child.returncode, failure, log, asked=bool(self._asked))
+        count = stage.processes(stage.runtime.model_validate(order.runtime))
+        try:
+            with log.open("ab") as stderr:
+                for place in _places(count):
+                    self._children.append(_start(paper, place, stderr))
+            if self._asked:  # while they were being started
+                self._tell_to_stop()
+            codes, failure = _follow(self._children, notify)
+        finally:
+            self._children.clear()
+        _judge(stage, codes, failure, log, asked=bool(self._asked))
 
     def stopping(self) -> bool:
         """See ``Runner``."""
@@ -111,20 +117,91 @@ class InItsOwnProcess:
         self._asked += 1
         if self._asked == 1:  # written at once: the step at hand can take a while
             os.write(2, b"\nstopping after this step; once more to stop at once\n")
-        if self._child is not None:
-            self._child.send_signal(signal.SIGTERM if self._asked == 1 else signal.SIGKILL)
+        self._tell_to_stop()
+
+    def _tell_to_stop(self) -> None:
+        for child in self._children:
+            child.send_signal(signal.SIGTERM if self._asked == 1 else signal.SIGKILL)
 
 
-def _judge(stage: Stage, code: int, failure: str, log: Path, *, asked: bool) -> None:
-    """Turn an exit code into what it means."""
-    if code == 0:
+def _places(count: int) -> list[dict[str, str]]:
+    """Return what tells each process of a stage which one it is, and where to meet; nothing where there is only one."""
+    if count == 1:
+        return [{}]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    all_know = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    return [all_know | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(count)]
+
+
+def _start(paper: Path, place: Mapping[str, str], stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+    # what a launcher told this process is not meant for its stages
+    ours = {name: value for name, value in os.environ.items() if name not in _PLACE}
+    return subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        [sys.executable, "-m", "engine.execute.worker", str(paper)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True,
+        env={**ours, "PYTHONPATH": _importable(), **place},
+    )  # fmt: skip
+
+
+def _follow(
+    children: Sequence[subprocess.Popen[bytes]], notify: Callable[[Event], None]
+) -> tuple[list[int], str]:
+    """Pass on what processes say until they have ended; none is left.
+
+    Returns the exit codes of those that ended by themselves, the first to end first, and what the first failure said.
+    """
+    heard: SimpleQueue[bytes | int] = SimpleQueue()
+    listeners = [Thread(target=_listen, args=(child, heard), daemon=True) for child in children]
+    codes, failure, ends = list[int](), "", math.inf
+    try:
+        for listener in listeners:
+            listener.start()
+        while len(codes) < len(children) and (said := _next(heard, ends)) is not None:
+            if isinstance(said, int):
+                codes.append(said)
+                ends = min(ends, time.monotonic() + GRACE) if said else ends
+                continue
+            event = json.loads(said)
+            if event["type"] == "failed":
+                failure = failure or event["message"]
+            notify(event)
+    finally:
+        for child in children:
+            child.kill()  # nothing, where it has ended
+        for listener in listeners:
+            listener.join()
+    return codes, failure
+
+
+def _listen(child: subprocess.Popen[bytes], heard: "SimpleQueue[bytes | int]") -> None:
+    """Hand on the lines of a process, and at last its exit code."""
+    assert child.stdout is not None, "a pipe was asked for"
+    with child:
+        for line in child.stdout:
+            heard.put(line)
+        child.wait()  # before its standard input is closed: to the worker that means that the engine died
+    heard.put(child.returncode)
+
+
+def _next(heard: "SimpleQueue[bytes | int]", ends: float) -> bytes | int | None:
+    """Return what is heard next; None where nothing comes until the clock says ``ends``."""
+    try:
+        return heard.get(timeout=None if ends == math.inf else max(0.0, ends - time.monotonic()))
+    except Empty:
+        return None
+
+
+def _judge(stage: Stage, codes: Sequence[int], failure: str, log: Path, *, asked: bool) -> None:
+    """Turn exit codes into what they mean. Where one process failed, others did because it was gone: the best reason counts."""
+    if not any(codes):
         return
-    killed_early = asked and code < 0  # a signal that comes before the stage listens ends it
-    if code == EXIT_INTERRUPTED or killed_early:
-        raise Interrupted(stage.name)
-    if code == EXIT_FAILED:
+    if EXIT_FAILED in codes:
         raise StageError(failure)
-    if code == -signal.SIGKILL:
+    killed_early = asked and min(codes) < 0  # a signal that comes before the stage listens ends it
+    if EXIT_INTERRUPTED in codes or killed_early:
+        raise Interrupted(stage.name)
+    if -signal.SIGKILL in codes:
         raise StageError(
             f"the stage {stage.name} was killed, as happens when memory runs out; run again to go on"
         )
@@ -147,7 +224,7 @@ def make_work(
     for need, folder in order.inputs.items():
         needed.setdefault(Path(folder).parent, set()).add(need.partition("/")[2])
     for artifact, parts in needed.items():
-        verify_fully(store, artifact, frozenset(parts))
+        verify_fully(store, artifact, frozenset(parts), stopping)
     return Work(
         spec=stage.spec.model_validate(order.spec),
         runtime=stage.runtime.model_validate(order.runtime),

@@ -1,7 +1,8 @@
 """The other end of ``InItsOwnProcess``: read an order, do the work, say what happens on standard output.
 
 Run as ``python -m engine.execute.worker ORDER.json``. When the engine dies, so does the worker: its standard input
-ends, and it leaves without a word. Nothing that it had committed is lost by that.
+ends, and it leaves without a word. Nothing that it had committed is lost by that. Where several processes do the work, the
+environment says which one this is; what all but the first have to say goes to the log, but for a failure.
 """
 
 import json
@@ -23,15 +24,15 @@ MATTERS = ("torch", "diffusers", "transformers", "peft", "av", "numpy")  # libra
 
 def main(path: str) -> int:
     """Do the work of an order; returns the exit code."""
-    events = _events_only()
+    events, first = _events_only(), os.environ.get("RANK", "0") == "0"
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     threading.Thread(target=_die_with_the_engine, daemon=True).start()
 
     def tell(type_: str, **said: Any) -> None:
-        events.write(json.dumps({"type": type_, **said}) + "\n")
-        events.flush()
+        to = events if first or type_ == "failed" else sys.stderr
+        print(json.dumps({"type": type_, **said}), file=to, flush=True)
 
     tell("made_with", versions={name: version(name) for name in MATTERS})
     order = Order(**json.loads(Path(path).read_text()))
@@ -72,4 +73,9 @@ def _die_with_the_engine() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    code = main(sys.argv[1])
+    if "RANK" in os.environ:
+        # threads by which torch talked to the others have been seen to abort a process that had done its work
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)

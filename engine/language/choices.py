@@ -116,7 +116,7 @@ _SHAPES: dict[str, Callable[[Any], Any]] = {
     "data.captions": lambda value: {"kind": "one", "text": _short(value)} if isinstance(value, str) and " " in value else None,
     "data.size": _size,
     "train.clip": _number_as(kind="norm", limit="number"),
-    "train.lora": _number_as(rank="number"),
+    "train.adapter": _number_as(rank="number"),
     "train.checkpoints": _number_as(every="number"),
     "sample.prompts": _prompts,
     "hardware": lambda value: {"device": value} if isinstance(value, str) else None,

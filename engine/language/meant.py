@@ -71,8 +71,12 @@ def _called(other: Foreign) -> str:
     if other.why.startswith("write"):
         return other.why
     above, _, last = other.word.rpartition(".")
-    kinds = kinds_with(above, [last]) if last != "kind" and branches_at(above) else []
-    only = f" with {_or(f'`kind: {kind}`' for kind in kinds)}" if kinds else ""
+    every = branches_at(above) if last != "kind" else {}
+    kinds = kinds_with(above, [last]) if every else []
+    # what most kinds have need not be told apart
+    only = (
+        f" with {_or(f'`kind: {kind}`' for kind in kinds)}" if 2 * len(kinds) <= len(every) and kinds else ""
+    )
     return f"here it is called `{other.word}`{only}" + (f"; {other.why}" if other.why else "")
 
 

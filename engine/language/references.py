@@ -1,4 +1,4 @@
-"""``${train.lora.rank}``: a value that is taken from another word, once, after the layers were merged.
+"""``${train.adapter.rank}``: a value that is taken from another word, once, after the layers were merged.
 
 A value that is one reference keeps its kind; inside a longer text it is written out. ``${env:NAME}`` and
 ``${env:NAME:-otherwise}`` stand only in words that say where something lies, because the environment must never decide

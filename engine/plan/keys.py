@@ -50,7 +50,7 @@ def identity_of(stage: Stage, spec: Spec, digests: Mapping[str, str]) -> str:
     kept = _counting(spec)
     for name, path in word_paths(type(spec)).items():
         word = word_at(path)
-        if word is not None and word.cache is CacheClass.EXTEND and not _schedule_needs(spec, name):
+        if word is not None and word.cache is CacheClass.EXTEND and not _falls_with(spec, name):
             del kept[name]
     return digest_of(_parts(stage, kept, digests))
 
@@ -85,10 +85,11 @@ def _without_places(value: Any, path: str) -> Any:
     return {key: _without_places(inner, at) for key, (inner, at) in below.items() if not is_location(at)}
 
 
-def _schedule_needs(spec: Spec, name: str) -> bool:
-    """A schedule that falls towards the last step is another training when that step moves."""
-    schedule = getattr(spec, "schedule", None)
-    return name == "steps" and schedule is not None and schedule.kind != "constant"
+def _falls_with(spec: Spec, name: str) -> bool:
+    """What falls towards the last step is another training when that step moves."""
+    schedule, crepa = getattr(spec, "schedule", None), getattr(spec, "crepa", None)
+    falls = (getattr(schedule, "kind", "constant"), getattr(crepa, "falls", "constant"))
+    return name == "steps" and falls != ("constant", "constant")
 
 
 def _parts(stage: Stage, spec: dict[str, Any], digests: Mapping[str, str]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from engine.report.survey_text import (
     of,
     outcome,
     spans,
+    used_for,
     visible,
 )
 
@@ -119,7 +120,7 @@ def _bars(totals: Mapping[str, Any], left: Iterable[Mapping[str, Any]]) -> list[
     """Return the two bars: what becomes of the files, and of the seconds in them. What is nothing has no bar."""
     lost = sum(clip["seconds"] or 0 for clip in left)
     cut = max(0, totals["seconds"] - totals["seconds used"] - lost)
-    seconds = [("kept", totals["seconds used"], "trained on"), ("cut", cut, "cut away"),
+    seconds = [("kept", totals["seconds used"], used_for(totals)), ("cut", cut, "cut away"),
                ("lost", lost, "in files left out")]  # fmt: skip
     files = [(mark, totals[use], use) for use, mark in _USES.items()]
     bars = (("Files", files, lambda n: f"{n:,}"), ("Seconds", seconds, lambda n: number(n, 1)))
@@ -221,7 +222,7 @@ def _cut(text: str, room: int) -> str:
 
 
 def _seconds(clip: Mapping[str, Any]) -> str:
-    """Say which seconds of a clip are trained on, such as ``0–5.06 of 12 s``; empty for a picture."""
+    """Say which seconds of a clip are used, such as ``0–5.06 of 12 s``; empty for a picture."""
     if clip["seconds"] is None or clip["kind"] == "image":
         return ""
     used = f"{spans(clip['used'])} of " if clip["used"] else "none of " if clip["use"] == "left out" else ""

@@ -23,9 +23,9 @@ def survey_text(report: Mapping[str, Any], width: int = 100) -> str:
 
     Args:
         report: ``title``, ``recipe`` (empty where it is not known), ``fps``, ``batch size``; ``totals`` with ``files``,
-            ``kept``, ``trimmed``, ``left out``, ``training clips``, ``seconds`` and ``seconds used`` (each second of a
-            file once); lists ``datasets``, ``clips``, ``buckets`` and ``missing`` (sentences that name files that are not
-            there); counts ``captions`` and ``not looked at``. A clip has its ``dataset``, ``file``, ``use`` (``kept``,
+            ``kept``, ``trimmed``, ``left out``, ``training clips``, of these ``regularisation clips``, and beside them
+            ``evaluation clips``, ``seconds`` and ``seconds used`` (each second of a file once); lists ``datasets``,
+            ``clips``, ``buckets`` and ``missing`` (sentences that name files that are not there); counts ``captions`` and ``not looked at``. A clip has its ``dataset``, ``file``, ``use`` (``kept``,
             ``trimmed`` or ``left out``), ``why``, ``kind``, ``size``, ``fps``, ``seconds``, ``used`` (pairs of seconds of
             the file, one per window), ``scale``, ``buckets``, ``captions`` and ``notes``; what is not known is None.
         width: of the terminal, in cells; at least 60 are used, and no line is longer.
@@ -63,7 +63,7 @@ def survey_text(report: Mapping[str, Any], width: int = 100) -> str:
 
 
 def outcome(report: Mapping[str, Any]) -> list[str]:
-    """Return the two sentences that matter most: how many files are trained on, and how much that makes."""
+    """Return the two sentences that matter most: how many files are used, and how much that makes."""
     totals = report["totals"]
     used, left = totals["kept"] + totals["trimmed"], totals["left out"]
     if not totals["files"]:
@@ -74,11 +74,20 @@ def outcome(report: Mapping[str, Any]) -> list[str]:
     how = f" ({totals['kept']:,} kept, {totals['trimmed']:,} trimmed)" if totals["trimmed"] else ""
     rest = f", {left:,} {'is' if left == 1 else 'are'} left out" if left else ""
     clips = counted(totals["training clips"], "training clip")
+    if regularised := totals["regularisation clips"]:
+        clips += f" ({regularised:,} to regularise)"
+    if measured := totals["evaluation clips"]:
+        clips += f" and {counted(measured, 'clip')} to measure the loss on"
     seconds = f": {of(totals['seconds used'], totals['seconds'])}" if totals["seconds"] else ""
     return [
-        f"{used:,} of {counted(totals['files'], 'file')} {'is' if used == 1 else 'are'} trained on{how}{rest}.",
+        f"{used:,} of {counted(totals['files'], 'file')} {'is' if used == 1 else 'are'} {used_for(totals)}{how}{rest}.",
         f"That gives {clips}{seconds}.",
     ]
+
+
+def used_for(totals: Mapping[str, Any]) -> str:
+    """Return what is done with clips that are not left out: some may only be measured."""
+    return "used" if totals["evaluation clips"] else "trained on"
 
 
 def captions(counts: Mapping[str, int]) -> str:
@@ -165,7 +174,7 @@ def _lists(report: Mapping[str, Any], many: bool) -> Iterator[tuple[str, int, li
 
 
 def _trimmed(clip: Mapping[str, Any]) -> str:
-    """Say which seconds of a clip are trained on, and why not all."""
+    """Say which seconds of a clip are used, and why not all."""
     whole = f" of {number(clip['seconds'])}" if clip["seconds"] is not None else ""
     seconds = f"{spans(clip['used'])}{whole} s" if clip["used"] else ""
     return "; ".join(part for part in (seconds, visible(clip["why"])) if part)
@@ -183,8 +192,8 @@ def _buckets(buckets: Iterable[Mapping[str, Any]]) -> _Table:
 
 def _datasets(datasets: Iterable[Mapping[str, Any]]) -> _Table:
     """Return the head and the rows of the table of datasets."""
-    return ("dataset", "files", "used", "per epoch", "share"), [
-        (visible(f"{each['name']}: {each['from']}"), f"{each['files']:,}", f"{each['kept']:,}",
+    return ("dataset", "role", "files", "used", "per epoch", "share"), [
+        (visible(f"{each['name']}: {each['from']}"), each["role"], f"{each['files']:,}", f"{each['kept']:,}",
          number(each["per epoch"]), f"{100 * each['share']:.0f} %") for each in datasets]  # fmt: skip
 
 

@@ -15,24 +15,26 @@ from engine.wan.text import pad_text
 
 
 def load_pipeline(
-    folder: Path, dtype: torch.dtype, device: torch.device, lora: Path | None, attention: str = "native"
+    folder: Path, dtype: torch.dtype, device: torch.device, trained: Path | None, attention: str = "native"
 ) -> WanPipeline:
-    """Return the stock pipeline without text encoder, with an adapter where one is given.
+    """Return the stock pipeline without text encoder, with what was trained where it is given.
 
     Args:
         folder: the model in diffusers layout.
-        lora: folder of an exported adapter; None for the base model.
+        trained: folder of an exported LoRA or DoRA, or with a folder ``transformer`` of a whole denoiser; None for the
+            base model.
         attention: see ``use_kernels``.
     """
+    whole = trained is not None and (trained / "transformer").is_dir()
     pipeline = WanPipeline(
         tokenizer=None,
         text_encoder=None,
         vae=load_codec(folder, device),
         scheduler=SAMPLERS["unipc"](1.0),  # until `sample` says which
-        transformer=load_transformer(folder, dtype, device),
+        transformer=load_transformer(trained if whole else folder, dtype, device),
     )
-    if lora is not None:
-        pipeline.load_lora_weights(lora)
+    if trained is not None and not whole:
+        pipeline.load_lora_weights(trained)
     use_kernels(pipeline.transformer, attention, device)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline

@@ -17,7 +17,7 @@ from engine.words.table import HEADER_WORDS, MEANINGS, WORDS
 
 
 def test_of_a_word_everything_is_said(recipe) -> None:
-    said = recipe("doc", "train.lora.rank").out
+    said = recipe("doc", "train.adapter.rank").out
     line = next(
         number
         for number, text in enumerate((ROOT / "recipes/base/wan.yaml").read_text().splitlines(), start=1)
@@ -25,7 +25,7 @@ def test_of_a_word_everything_is_said(recipe) -> None:
     )
     for part in ("Rank of the two factors.", "whole number ≥ 1 ≤ 1024", f"16   ({ROOT}/recipes/base/wan.yaml:{line})",
                  "a later layer replaces it", "identity:", "train, export; where their results differ, sample",
-                 "any file but a hardware profile", "train: {lora: {rank: 16}}", "--set train.lora.rank=16"):  # fmt: skip
+                 "any file but a hardware profile", "train: {adapter: {rank: 16}}", "--set train.adapter.rank=16"):  # fmt: skip
         assert part in said, part
 
 
@@ -69,8 +69,8 @@ def test_a_name_of_another_trainer_leads_home(said: str) -> None:
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ("train.lora.rnk", "did you mean train.lora.rank?"),
-        ("rnk", "did you mean train.lora.rank?"),
+        ("train.adapter.rnk", "did you mean train.adapter.rank?"),
+        ("rnk", "did you mean train.adapter.rank?"),
         ("seed", "train.seed, sample.seed"),
         ("masked_loss", "is not taken"),
         ("quux", "docs/reference.md"),
@@ -83,7 +83,7 @@ def test_what_is_no_word_exits_2_with_a_way_out(recipe, said: str, words: str) -
 
 
 def test_a_part_of_a_name_is_enough_where_only_one_word_has_it() -> None:
-    assert doc("rank").startswith("train.lora.rank\n")
+    assert doc("rank").startswith("train.adapter.rank\n")
     assert doc("sample.prompts.cat").startswith("sample.prompts\n")
 
 

@@ -27,8 +27,7 @@ train:
     weight_decay: 0.01
   schedule: {kind: cosine, warmup_steps: 100}
   clip: {kind: norm, limit: 1.0}
-  lora:
-    rank: 16
+  adapter:    rank: 16
     alpha: 16
     dropout: 0
   noise:

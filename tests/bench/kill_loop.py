@@ -28,7 +28,7 @@ train:
   batch_size: 2
   micro_batch: 2
   learning_rate: 1e-3
-  lora: {rank: 4, dropout: 0.1}
+  adapter: {rank: 4, dropout: 0.1}
   checkpoints: {every: 10, keep: 2}
 sample: {prompts: {cat: a cat}, steps: 4}
 hardware: {threads: 1}

@@ -126,4 +126,4 @@ def test_why_answers_of_a_recipe_with_problems_and_in_either_order(tmp_path: Pat
 
 
 def test_why_of_the_last_part_of_a_word_says_the_whole() -> None:
-    assert "train.lora.rank" in " ".join(recipe("why", "rank", MICRO).stderr.split())
+    assert "train.adapter.rank" in " ".join(recipe("why", "rank", MICRO).stderr.split())

@@ -183,7 +183,8 @@ def test_whatever_happens_to_a_tree_would_be_seen(tmp_path: Path) -> None:
 
 
 def test_a_whole_run_of_the_real_stages_reads_and_no_more(place: Place) -> None:
-    assert place.ran == tuple(stage.name for stage in STAGES if stage.name != "encode_image")
+    others = {"encode_image", "fetch_teacher", "encode_features"}  # this recipe asks for none of them
+    assert place.ran == tuple(stage.name for stage in STAGES if stage.name not in others)
     again = place.run()
     assert again.ran == ()
     assert {file.suffix for file in again.files} >= {".html", ".json", ".safetensors", ".mp4"}

@@ -30,7 +30,7 @@ train:
   batch_size: 2
   micro_batch: 1
   learning_rate: 1e-3
-  lora: {rank: 4, dropout: 0.1}
+  adapter: {rank: 4, dropout: 0.1}
   checkpoints: {every: 5, keep: 2}
 sample: {prompts: {cat: a cat}, steps: 2, frames: 5, width: 32, height: 32}
 hardware: {threads: 1}

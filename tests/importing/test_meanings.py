@@ -41,12 +41,12 @@ def simpletuner(tmp_path: Path):
 @pytest.mark.parametrize(
     ("config", "word", "value"),
     [
-        ({"--lora_rank": "32"}, "train.lora.rank", 32),
-        ({"lora_rank": 32}, "train.lora.alpha", 32),  # alpha follows the rank
-        ({"lora_rank": 32, "lora_alpha": 8}, "train.lora.alpha", 8),
-        ({"lora_alpha": 8, "lora_rank": 32}, "train.lora.alpha", 8),
-        ({}, "train.lora.rank", None),  # its default is the base's: nothing to say
-        ({}, "train.lora.dropout", 0.1),
+        ({"--lora_rank": "32"}, "train.adapter.rank", 32),
+        ({"lora_rank": 32}, "train.adapter.alpha", 32),  # alpha follows the rank
+        ({"lora_rank": 32, "lora_alpha": 8}, "train.adapter.alpha", 8),
+        ({"lora_alpha": 8, "lora_rank": 32}, "train.adapter.alpha", 8),
+        ({}, "train.adapter.rank", None),  # its default is the base's: nothing to say
+        ({}, "train.adapter.dropout", 0.1),
         ({}, "train.learning_rate", 4e-7),
         ({}, "train.noise.shift", None),
         ({"flow_schedule_shift": 0}, "train.noise.shift", 1),
@@ -164,7 +164,7 @@ def test_what_simpletuner_loses_on_its_command_line_does_not_count(simpletuner, 
     made = simpletuner({"gradient_checkpointing": value, "lora_dropout": None})
     assert isinstance(why(made, "gradient_checkpointing"), Dropped)
     assert said(made, "train.gradient_checkpointing") is None, "true, as in the base"
-    assert said(made, "train.lora.dropout") == 0.1
+    assert said(made, "train.adapter.dropout") == 0.1
 
 
 def test_of_a_key_that_is_said_twice_the_last_counts(simpletuner) -> None:
@@ -172,14 +172,16 @@ def test_of_a_key_that_is_said_twice_the_last_counts(simpletuner) -> None:
 
 
 def test_a_word_that_another_key_says_is_not_counted_twice(simpletuner) -> None:
-    assert why(simpletuner({"lora_rank": 32, "lora_alpha": 8}), "lora_rank") == Mapped(("train.lora.rank",))
+    assert why(simpletuner({"lora_rank": 32, "lora_alpha": 8}), "lora_rank") == Mapped(
+        ("train.adapter.rank",)
+    )
 
 
 def test_a_value_that_the_vocabulary_refuses_is_unsupported_with_its_reason(simpletuner) -> None:
     made = simpletuner({"lora_rank": 0})
     assert isinstance(why(made, "lora_rank"), Unsupported)
     assert "it must be at least 1" in why(made, "lora_rank").reason
-    assert said(made, "train.lora.rank") is None
+    assert said(made, "train.adapter.rank") is None
 
 
 def test_no_secret_reaches_the_recipe_or_the_report(simpletuner, tmp_path: Path) -> None:
@@ -233,8 +235,12 @@ def test_musubi_has_its_own_defaults(tmp_path: Path) -> None:
         '[general]\nresolution = [832, 480]\n[[datasets]]\nvideo_directory = "clips"\n'
     )
     made = from_musubi(tmp_path / "d.toml", "wan_train_network.py --task t2v-1.3B --network_dim 8")
-    assert said(made, "train.lora") == {"rank": 8, "alpha": 1, "targets": said(made, "train.lora.targets")}
-    assert "ffn" in said(made, "train.lora.targets")[0]
+    assert said(made, "train.adapter") == {
+        "rank": 8,
+        "alpha": 1,
+        "targets": said(made, "train.adapter.targets"),
+    }
+    assert "ffn" in said(made, "train.adapter.targets")[0]
     assert said(made, "train.noise") == {"levels": {"kind": "uniform"}, "shift": 1}, "sigma, unshifted"
     assert said(made, "data.size") == {"kind": "exact", "width": 832, "height": 480}, "no buckets"
     assert (said(made, "train.steps"), said(made, "train.learning_rate"), said(made, "data.frames")) == (
@@ -271,7 +277,7 @@ def test_musubi_takes_its_options_from_a_config_file_too(tmp_path: Path) -> None
     (tmp_path / "d.toml").write_text('[[datasets]]\nvideo_directory = "clips"\n')
     (tmp_path / "run.toml").write_text('task = "t2v-1.3B"\n[network]\nnetwork_dim = 64\n')
     made = from_musubi(tmp_path / "d.toml", str(tmp_path / "run.toml"))
-    assert said(made, "train.lora.rank") == 64
+    assert said(made, "train.adapter.rank") == 64
     (one,) = [one for one, _ in made.outcomes if one.key == "network_dim"]
     assert (one.span.line, one.span.column) == (3, 1)
 
@@ -282,8 +288,8 @@ def test_ai_toolkit_means_alpha_1_and_no_shift_where_it_says_nothing(tmp_path: P
     )
     made = from_ai_toolkit(tmp_path / "x.yaml")
     assert (
-        said(made, "train.lora.rank"),
-        said(made, "train.lora.alpha"),
+        said(made, "train.adapter.rank"),
+        said(made, "train.adapter.alpha"),
         said(made, "train.noise.shift"),
     ) == (8, 1, 1)
     assert (said(made, "train.steps"), said(made, "train.learning_rate")) == (1000, 1e-6)

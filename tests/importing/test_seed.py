@@ -38,7 +38,7 @@ def test_the_seed_imports_to_a_recipe_that_validates(data: str, tmp_path: Path) 
     assert made.train.optimizer.model_dump() == {"kind": "lion", "betas": [0.9, 0.99], "weight_decay": 0}
     assert made.train.schedule.model_dump() == {"kind": "cosine", "warmup_steps": 0}
     assert made.train.clip.model_dump() == {"kind": "value", "limit": 0.01}
-    assert (made.train.lora.rank, made.train.lora.alpha, made.train.lora.dropout) == (16, 16, 0.1)
+    assert (made.train.adapter.rank, made.train.adapter.alpha, made.train.adapter.dropout) == (16, 16, 0.1)
     assert (made.train.noise.shift, made.train.seed, made.train.attention, made.sample.attention) == (
         3,
         42,

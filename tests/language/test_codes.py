@@ -32,6 +32,8 @@ SITUATIONS = {
     "RCP3201": "importing/test_import_verb.py::test_a_file_that_is_none_is_one_finding_with_its_place",
     "RCP3202": "importing/test_import_verb.py::test_a_key_that_cannot_be_said_stops_before_anything_is_written",
     "RCP3203": "importing/test_import_verb.py::test_a_file_that_is_there_is_never_overwritten",
+    "RCP4040": "stages/test_train_packages.py::test_a_package_that_is_not_there_is_said_by_the_plan",
+    "RCP4080": "stages/test_survey_roles.py::test_a_clip_that_is_measured_and_trained_on_is_said_whatever_it_is_called",
     "RCP4102": "stages/test_survey.py::test_a_file_that_cannot_be_read_is_refused_by_name_or_left_out",
     "RCP4103": "stages/test_survey.py::test_a_missing_caption_is_refused",
     "RCP4104": "stages/test_survey.py::test_a_short_clip_is_refused_dropped_or_used_as_far_as_it_goes",
@@ -107,7 +109,7 @@ def test_explain_says_it_in_the_terminal_whatever_the_case() -> None:
     done = recipe("explain", "rcp2001")
     assert done.returncode == 0
     assert done.stdout == explained("RCP2001") + "\n"
-    for text in (CODES["RCP2001"].title, "train: {lora: {rnk: 8}}", "exit code 1"):
+    for text in (CODES["RCP2001"].title, "train: {adapter: {rnk: 8}}", "exit code 1"):
         assert text in done.stdout
 
 

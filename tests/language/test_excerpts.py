@@ -34,7 +34,7 @@ def width(text: str) -> int:
 @pytest.mark.parametrize(
     ("line", "token", "before", "under"),
     [
-        ("lora: {rnk: 8}", "rnk", 7, "^~~"),
+        ("adapter: {rnk: 8}", "rnk", 10, "^~~"),
         ("猫: {rnk: 8}", "rnk", 5, "^~~"),
         ("e\u0301te\u0301: {rnk: 8}", "rnk", 6, "^~~"),
         ("a: {两只猫: 8}", "两只猫", 4, "^~~~~~"),

@@ -74,8 +74,8 @@ PATHS = sorted(
         st.tuples(st.sampled_from(PATHS), st.none() | st.just("drop"), JUNK), min_size=1, max_size=3
     ),
 )
-@example(name="layer", whole=WHOLE, edits=[("train.lora.alpha", None, "${train.lora.rank}")])
-@example(name="layer", whole=WHOLE, edits=[("train.lora.targets", None, {"$append": ["x"]})])
+@example(name="layer", whole=WHOLE, edits=[("train.adapter.alpha", None, "${train.adapter.rank}")])
+@example(name="layer", whole=WHOLE, edits=[("train.adapter.targets", None, {"$append": ["x"]})])
 @example(name="resolved", whole=WHOLE, edits=[("train.steps", None, 16.0)])
 @example(name="resolved", whole=WHOLE, edits=[("train.gradient_checkpointing", None, 1)])
 def test_it_says_what_jsonschema_says(

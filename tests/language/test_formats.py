@@ -22,7 +22,7 @@ PARENT = """apiVersion: wan-recipe/v1
 kind: flavour
 extends: [builtin:flavours/wan2.1-t2v-micro]
 train:
-  lora: {rnk: 8}
+  adapter: {rnk: 8}
   seed: -1
 """
 CHILD = (
@@ -37,7 +37,7 @@ sample: {prompts: {cat: a cat}}
 """
 )
 SEVEN = [
-    ("RCP2001", "parent.yaml", 5, 10, 13),
+    ("RCP2001", "parent.yaml", 5, 13, 16),
     ("RCP2002", "parent.yaml", 6, 9, 11),
     ("RCP4001", "x.yaml", 6, 11, 13),
     ("RCP2002", "x.yaml", 7, 16, 20),

@@ -75,6 +75,7 @@ WORDS: dict[str, st.SearchStrategy[Any]] = {
     "min_frames": st.integers(1, 4),
     "max_frames": st.integers(100, 200),
     "bad_files": st.sampled_from(["error", "skip"]),
+    "role": st.sampled_from(["train", "evaluate", "regularise"]),
     "repeats": st.integers(0, 3),
     "weight": st.sampled_from([1, 0.5]),
 }  # fmt: skip

@@ -56,6 +56,6 @@ def test_headers_are_not_inherited() -> None:
 
 @pytest.mark.parametrize(("parent", "child"), [("{a: 1}", "3"), ("3", "{a: 1}")])
 def test_a_section_and_a_value_do_not_merge(parent: str, child: str) -> None:
-    _, (found,) = merged(f"train: {{lora: {parent}}}", f"train: {{lora: {child}}}")
+    _, (found,) = merged(f"train: {{adapter: {parent}}}", f"train: {{adapter: {child}}}")
     assert found.code == "RCP2202"
     assert [span.source.name for _, span in found.related] == ["layer 0"]

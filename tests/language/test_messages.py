@@ -43,7 +43,7 @@ ONE = [
     ("data: {kind: folder}", "RCP2001", "kind", ["under `data.source`"]),
     ("data: {batch_size: 4}", "RCP2001", "batch_size", ["under `train`"]),
     ("steps: 100", "RCP2001", "steps", ["under `train` or `sample`"]),
-    ("train: {rank: 8}", "RCP2001", "rank", ["under `train.lora`"]),
+    ("train: {rank: 8}", "RCP2001", "rank", ["under `train.adapter`"]),
     ("train: {title: x}", "RCP2001", "title", ["top of a file"]),
     ("train: {layers: 30}", "RCP2001", "layers", ["recipe doc train"]),
     ("train: {optimizer: {type: adamw}}", "RCP2001", "type", ["`kind`"]),
@@ -81,10 +81,11 @@ ONE = [
     ("data: {size: 480p}", "RCP2002", "480p", ["`{kind: pixel_area, edge: 632}`"]),
     ("sample: {prompts: some text}", "RCP2002", "some text", ["`{name: some text}`"]),
     ("sample: {prompts: [one, two]}", "RCP2002", "[", ["`{name-1: one, name-2: two}`"]),
-    ("train: {optimizer: prodigy}", "RCP2002", "prodigy", ["adamw, lion", "`{kind: adamw, betas"]),
+    ("train: {optimizer: prodgy}", "RCP2002", "prodgy", ["adafactor, adamw, adamw_8bit, lion", "`{kind: adafactor"]),
+    ("train: {optimizer: prodigy}", "RCP2002", "prodigy", ["`{kind: prodigy"]),
     ("train: {schedule: cosine_with_restarts}", "RCP2002", "cosine_with_restarts", ["kind: cosine", "falls once"]),
     ("train: {clip: 1.0}", "RCP2002", "1.0", ["`{kind: norm, limit: 1.0}`"]),
-    ("train: {lora: {targets: blocks}}", "RCP2002", "blocks", ["`[blocks]`"]),
+    ("train: {adapter: {targets: blocks}}", "RCP2002", "blocks", ["`[blocks]`"]),
     ("train: {steps: }", "RCP2002", "}", ["`train.steps` has no value", "write one"]),
     ("train: {steps: null}", "RCP2002", "null", ["is null", "$unset"]),
     # names of other trainers
@@ -100,31 +101,31 @@ ONE = [
     ("push_to_hub: true", "RCP2001", "push_to_hub", ["nothing is published"]),
     ("output_dir: x", "RCP2001", "output_dir", ["--output"]),
     ("data: {trigger_word: x}", "RCP2001", "trigger_word", ["`data.caption_prefix`", "prompts"]),
-    ("train: {lora_target_modules: [x]}", "RCP2001", "lora_target_modules", ["`train.lora.targets`"]),
-    ("train: {lora: {dim: 8}}", "RCP2001", "dim", ["`train.lora.rank`"]),
+    ("train: {lora_target_modules: [x]}", "RCP2001", "lora_target_modules", ["`train.adapter.targets`"]),
+    ("train: {adapter: {dim: 8}}", "RCP2001", "dim", ["`train.adapter.rank`"]),
     ("sample: {cfg: 5}", "RCP2001", "cfg", ["`sample.guidance`"]),
     ("sample: {num_frames: 81}", "RCP2001", "num_frames", ["`sample.frames`"]),
-    ("train: {lora_type: standard}", "RCP2001", "lora_type", ["`train.lora`"]),
+    ("train: {lora_type: standard}", "RCP2001", "lora_type", ["`train.adapter`"]),
     ("train: {blocks_to_swap: 20}", "RCP4207", "blocks_to_swap", ["gradient_checkpointing"]),
     # slips of YAML
     ("train:\n  steps:100", "RCP2002", "steps:100", ["`steps: 100`", "a space after the colon"]),
     ("train:\n  steps:100\n  seed: 1", "RCP1001", ":", ["`steps: 100`"]),
     ("train:\n  steps 100\n  seed: 1", "RCP1001", ":", ["`steps: 100`"]),
     ("train:\n  seed: 1\n  steps = 100", "RCP1001", "", ["`steps: 100`"]),
-    ("train: {lora: {rank:8}}", "RCP2001", "rank:8", ["`rank: 8`"]),
+    ("train: {adapter: {rank:8}}", "RCP2001", "rank:8", ["`rank: 8`"]),
     ('data: {source: {kind: folder, path: "C:\\Users"}}', "RCP1001", "s", ["single quotes", "'C:\\Users'"]),
-    ('train: {lora: {targets: ["blocks\\.\\d+"]}}', "RCP1001", "\\", ["single quotes", "'blocks\\.\\d+'"]),
+    ('train: {adapter: {targets: ["blocks\\.\\d+"]}}', "RCP1001", "\\", ["single quotes", "'blocks\\.\\d+'"]),
     ("sample:\n  prompts:\n    a: *bold* cat", "RCP1001", "*", ["stands in quotes"]),
     ("sample:\n  prompts:\n    a: *bold cat", "RCP1003", "*bold", ["stands in quotes"]),
     ("sample:\n  prompts:\n    a: [token] walks", "RCP1001", "w", ['"[token] walks"']),
     ("sample:\n  prompts:\n    a: {token} walks", "RCP1001", "w", ['"{token} walks"']),
     ('sample:\n  prompts:\n    a: "The cat" walks', "RCP1001", "w", ["'\"The cat\" walks'"]),
-    ("train: {lora: {alpha: ${train.lora.rank}}}", "RCP1001", "{", ['"${train.lora.rank}"']),
+    ("train: {adapter: {alpha: ${train.adapter.rank}}}", "RCP1001", "{", ['"${train.adapter.rank}"']),
     ("sample: {prompts: {a: Cat #3 walks}}\ntrain: {}", "RCP1001", "t", ["begins a comment"]),
     # directives
-    ("train: {lora: {targets: {$apend: [x]}}}", "RCP2001", "$apend", ["`$append`"]),
-    ("train: {lora: {targets: {$foo: [x]}}}", "RCP2001", "$foo", ["$append, $prepend"]),
-    ("train: {lora: {targets: {append: [x]}}}", "RCP2002", "{", ["`$append`"]),
+    ("train: {adapter: {targets: {$apend: [x]}}}", "RCP2001", "$apend", ["`$append`"]),
+    ("train: {adapter: {targets: {$foo: [x]}}}", "RCP2001", "$foo", ["$append, $prepend"]),
+    ("train: {adapter: {targets: {append: [x]}}}", "RCP2002", "{", ["`$append`"]),
     ("data: {include: x.yaml}", "RCP2001", "include", ["`$include`"]),
     ("data: {$inclde: x.yaml}", "RCP2001", "$inclde", ["`$include`"]),
     # names of prompts
@@ -199,7 +200,7 @@ def test_what_is_asked_for_and_what_it_is_are_two_sentences(tmp_path: Path) -> N
 def test_no_help_is_an_empty_list(tmp_path: Path) -> None:
     (found,) = said(tmp_path, "train: {clip: {kind: none, foo: 3}}\n")
     assert found.help == "known here: kind"
-    (found,) = said(tmp_path, "train: {lora: {targets: {$apend: [x]}}}\n")
+    (found,) = said(tmp_path, "train: {adapter: {targets: {$apend: [x]}}}\n")
     assert "known here" not in found.help
 
 

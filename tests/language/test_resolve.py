@@ -33,14 +33,14 @@ def recipe(tmp_path: Path):
 
 def test_a_small_recipe_resolves(recipe) -> None:
     made = resolve(recipe(HEADER + BODY))
-    assert made.recipe.train.lora.rank == 16
+    assert made.recipe.train.adapter.rank == 16
     assert made.layers[:2] == ("builtin:base/wan", "builtin:flavours/wan2.1-t2v-micro")
-    assert made.origin("train.lora.rank").layer == "builtin:base/wan"
+    assert made.origin("train.adapter.rank").layer == "builtin:base/wan"
 
 
 def test_seven_slips_in_two_files_are_seven_findings_at_their_tokens(recipe) -> None:
     recipe("apiVersion: wan-recipe/v1\nkind: flavour\nextends: [builtin:flavours/wan2.1-t2v-micro]\n"
-           "train:\n  lora: {rnk: 8}\n  seed: -1\n", "parent.yaml")  # fmt: skip
+           "train:\n  adapter: {rnk: 8}\n  seed: -1\n", "parent.yaml")  # fmt: skip
     child = recipe(
         "apiVersion: wan-recipe/v1\nkind: recipe\nextends: [parent.yaml, builtin:hardware/cpu]\n"
         "data:\n  source: {kind: drawn, clips: 2, seed: 0}\n  frames: 80\n  short_clips: dorp\n"
@@ -50,7 +50,7 @@ def test_seven_slips_in_two_files_are_seven_findings_at_their_tokens(recipe) -> 
     )
     found = [(f.span.source.name.rpartition("/")[2], f.span.line, f.code, f.path) for f in findings(child)]
     assert found == [
-        ("parent.yaml", 5, "RCP2001", "train.lora.rnk"),
+        ("parent.yaml", 5, "RCP2001", "train.adapter.rnk"),
         ("parent.yaml", 6, "RCP2002", "train.seed"),
         ("x.yaml", 6, "RCP4001", "data.frames"),
         ("x.yaml", 7, "RCP2002", "data.short_clips"),
@@ -61,7 +61,7 @@ def test_seven_slips_in_two_files_are_seven_findings_at_their_tokens(recipe) -> 
 
 
 def test_the_caret_stands_under_the_token(recipe) -> None:
-    path = recipe(HEADER + BODY + "train:\n  lora:\n    rnk: 8\n")
+    path = recipe(HEADER + BODY + "train:\n  adapter:\n    rnk: 8\n")
     (found,) = findings(path)
     line, marks = render(found).splitlines()[1:3]
     start = marks.index("^")
@@ -71,13 +71,13 @@ def test_the_caret_stands_under_the_token(recipe) -> None:
 
 def test_a_word_at_the_wrong_level_is_told_where_it_belongs(recipe) -> None:
     (found,) = findings(recipe(HEADER + BODY + "train: {rank: 8}\n"))
-    assert "`rank` belongs under `train.lora`" in found.help
+    assert "`rank` belongs under `train.adapter`" in found.help
 
 
 def test_a_name_from_another_trainer_leads_home(recipe) -> None:
     for name in ("network_dim", "lora_rank", "--lora_rank"):
         (found,) = findings(recipe(HEADER + BODY + f"train: {{{name}: 8}}\n"))
-        assert found.help == "here it is called `train.lora.rank`"
+        assert found.help == "here it is called `train.adapter.rank`"
     (found,) = findings(recipe(HEADER + BODY + "train: {unet_lr: 1e-4}\n"))
     assert found.help == "here it is called `train.learning_rate`"
     (found,) = findings(recipe(HEADER + BODY + "train: {blocks_to_swap: 8}\n"))
@@ -90,7 +90,7 @@ def test_a_name_from_another_trainer_leads_home(recipe) -> None:
 
 
 def test_nonsense_gets_no_suggestion(recipe) -> None:
-    (found,) = findings(recipe(HEADER + BODY + "train: {lora: {zzzz: 8}}\n"))
+    (found,) = findings(recipe(HEADER + BODY + "train: {adapter: {zzzz: 8}}\n"))
     assert "did you mean" not in found.help
 
 
@@ -146,14 +146,14 @@ def test_a_hardware_profile_may_not_touch_what_is_learnt(recipe) -> None:
         ("data.frames=75", "RCP4001", "use 73 of them and drop 2 silently"),
         ("data.size.width=100", "RCP4002", "not a multiple of 16"),
         ("train.schedule.warmup_steps=2000", "RCP4003", "not over"),
-        ("train.lora.targets=['(']", "RCP4006", "not a pattern"),
+        ("train.adapter.targets=['(']", "RCP4006", "not a pattern"),
         ("model.frames.step=8", "RCP4005", "`model.frames.step` is 8 but `model.codec.time_stride` is 4"),
         ("sample.prompts.Ünïcode=x", "RCP4007", "file name"),
         ("train.steps", "RCP2401", "not path=value"),
         ("train.stesp=3", "RCP2001", "unknown word"),
         ("train.steps=[", "RCP2401", "not YAML"),
-        ("train.lora=3", "RCP2002", "not a section"),
-        ("train.lora=null", "RCP2002", "is null, not a section"),
+        ("train.adapter=3", "RCP2002", "not a section"),
+        ("train.adapter=null", "RCP2002", "is null, not a section"),
         ("title=x", "RCP2401", "cannot be set from outside"),
         ("train.optimizer.betas=[2, -1]", "RCP2002", "must be below 1"),
         ("model.codec.halve_time=[true]", "RCP4005", "has 1 levels"),

@@ -8,6 +8,7 @@ import pytest
 from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from engine.language.diagnostics import Diagnostic, RecipeError
 from engine.language.overrides import sets as sets_of
@@ -35,6 +36,38 @@ def findings(folder: Path, sets: tuple[str, ...], flavour: str = REAL) -> Mappin
     return {one.code: one for one in found}
 
 
+HELD_OUT = "train.evaluation={kind: held_out, every: 100, samples: 4, levels: 8}"
+
+
+def rollout(*, probability: float, start_probability: float = 0, ramp_steps: int = 10) -> str:
+    return (f"train.rollout={{kind: euler, probability: {probability}, start_probability: {start_probability}, "
+            f"ramp_steps: {ramp_steps}, reach: 0.2, strategy: uniform, steps: 2, target: drawn}}")  # fmt: skip
+
+
+def routed(*routes: tuple[int, int, float]) -> str:
+    each = ", ".join(f"{{first: {first}, last: {last}, drop: {drop}}}" for first, last, drop in routes)
+    return f"train.tread={{kind: routes, routes: [{each}]}}"
+
+
+ADAMW = "betas: [0.9, 0.99], epsilon: 1e-8, weight_decay: 0.01"
+LION = "betas: [0.9, 0.99], weight_decay: 0.01"
+MUON = "momentum: 0.95, weight_decay: 0.01"
+
+
+def optimizer(kind: str, numbers: str) -> str:
+    return f"train.optimizer={{kind: {kind}, {numbers}}}"
+
+
+def bf16(rounding: str) -> str:
+    return f"train.weights={{kind: bf16, rounding: {rounding}}}"
+
+
+DORA = "train.adapter={kind: dora, rank: 16, alpha: 16, dropout: 0, targets: ['.*to_q']}"
+
+CREPA = ("train.crepa={kind: dinov2, encoder: {kind: built, seed: 0}, image_size: 518, block: 8, weight: 0.5, falls: constant, "
+         "distance: 1, neighbours: nearest, decay: 1}")  # fmt: skip
+TREAD = "train.tread={kind: routes, routes: [{first: 2, last: -10, drop: 0.1}]}"
+
 # code, the word that it points at, what triggers it, what is said, and a like recipe that does not
 RULE_TABLE = [
     ("RCP4001", "data.frames", ["data.frames=75"], "write 73 or 77", ["data.frames=73"]),
@@ -52,7 +85,7 @@ RULE_TABLE = [
     ("RCP4005", "model.codec.halve_time", ["model.codec.halve_time=[true, true, true]"], "halves time 3 times",
      ["model.codec.halve_time=[true, true, false]"]),
     ("RCP4005", "model.size_multiple", ["model.size_multiple=24"], "not a multiple of 16", ["model.size_multiple=32"]),
-    ("RCP4006", "train.lora.targets", ["train.lora.targets=['(']"], "not a pattern", ["train.lora.targets=['(a)']"]),
+    ("RCP4006", "train.adapter.targets", ["train.adapter.targets=['(']"], "not a pattern", ["train.adapter.targets=['(a)']"]),
     ("RCP4007", "sample.prompts.A cat", [f"sample.prompts.A cat={PROMPT}"], "cannot be a file name",
      [f"sample.prompts.a-cat={PROMPT}"]),
     ("RCP4001", "data.frame_interval", ["data.frame_interval=6"], "write 4 or 8", ["data.frame_interval=8"]),
@@ -73,6 +106,22 @@ RULE_TABLE = [
     ("RCP4027", "data.more.b.weight", ["data.more={b: {source: {kind: folder, path: b}, weight: 2}}"], "weights do nothing",
      ["data.more={b: {source: {kind: folder, path: b}, weight: 2}}", "data.mix=by_weight"]),
     ("RCP4027", "data.repeats", ["data.repeats=2", "data.mix=by_weight"], "repeats do nothing", ["data.repeats=2"]),
+    ("RCP4027", "data.more.b.weight", [HELD_OUT, "data.more={b: {source: {kind: folder, path: b}, role: evaluate, weight: 2}}"], "each counts once",
+     [HELD_OUT, "data.more={b: {source: {kind: folder, path: b}, role: evaluate}}"]),
+    ("RCP4027", "data.more.b.repeats", [HELD_OUT, "data.more={b: {source: {kind: folder, path: b}, role: evaluate, repeats: 2}}"],
+     "each counts once", [HELD_OUT, "data.repeats=2", "data.more={b: {source: {kind: folder, path: b}, role: evaluate}}"]),
+    ("RCP4081", "train.evaluation.kind", [HELD_OUT], "no dataset has clips to measure",
+     [HELD_OUT, "data.more={b: {source: {kind: folder, path: b}, role: evaluate}}"]),
+    ("RCP4081", "train.evaluation.kind", [HELD_OUT, "data.more={b: {source: {kind: folder, path: b}, role: evaluate, repeats: 0}}"],
+     "role: evaluate", [HELD_OUT, "data.more={b: {source: {kind: folder, path: b}, role: evaluate}}"]),
+    ("RCP4082", "data.more.b.role", ["data.more={b: {source: {kind: folder, path: b}, role: evaluate}}"], "nothing reads them",
+     ["data.more={b: {source: {kind: folder, path: b}, role: evaluate, repeats: 0}}"]),
+    ("RCP4083", "data.role", ["data.role=regularise"], "none has the role `train`",
+     ["data.role=regularise", "data.more={b: {source: {kind: folder, path: b}, role: train}}"]),
+    ("RCP4083", "data.role", ["data.role=evaluate", "data.more={b: {source: {kind: folder, path: b}, role: train, repeats: 0}}", HELD_OUT],
+     "write `role: train`", ["data.role=evaluate", "data.more={b: {source: {kind: folder, path: b}, role: train}}", HELD_OUT]),
+    ("RCP4083", "data.more.b.role", ["train.adapter={kind: full}", "data.more={b: {source: {kind: folder, path: b}, role: regularise}}"],
+     "there is no adapter", ["data.more={b: {source: {kind: folder, path: b}, role: regularise}}"]),
     ("RCP4027", "data.captions.kind", ["data.source={kind: list, path: a.txt}", "data.captions={kind: column, column: text}"],
      "has no table", ["data.captions={kind: column, column: text}"]),
     ("RCP4028", "data.crop", ["data.crop=none", "data.aspect={kind: square}"], "would be squashed", ["data.crop=none"]),
@@ -94,11 +143,57 @@ RULE_TABLE = [
      ["hardware.device=cpu", "sample.attention=native_math"]),
     ("RCP4015", "train.attention", ["train.precision=fp32", "train.attention=flash_3"], "not compute in fp32",
      ["train.precision=bf16", "train.attention=flash_3"]),
-    ("RCP4016", "train.feed_forward_chunks", ["train.feed_forward_chunks=4", "train.gradient_checkpointing=false"],
-     "save nothing", ["train.feed_forward_chunks=4", "train.gradient_checkpointing=true"]),
     ("RCP4016", "train.feed_forward_chunks",
      ["train.feed_forward_chunks=5", "data.frames=1", "data.size={kind: exact, width: 32, height: 32}"], "only 4 can be made",
      ["train.feed_forward_chunks=4", "data.frames=1", "data.size={kind: exact, width: 32, height: 32}"]),
+    ("RCP4041", "train.weights.rounding", [bf16("kahan"), optimizer("adafactor", "weight_decay: 0")], "not with `adafactor`",
+     [bf16("kahan"), optimizer("lion", LION)]),
+    ("RCP4041", "train.weights.rounding", [bf16("kahan"), optimizer("prodigy", ADAMW)], "write `weights: {kind: fp32}`",
+     [optimizer("prodigy", ADAMW)]),
+    ("RCP4041", "train.weights.rounding", [bf16("stochastic"), optimizer("schedule_free", ADAMW)], "one tensor at a time",
+     [bf16("stochastic"), optimizer("adamw_8bit", ADAMW)]),
+    ("RCP4042", "train.weights.rounding", [bf16("kahan"), "train.optimizer.weight_decay=0.1"], "multiplies weights by 0.99999 outside",
+     [bf16("kahan"), "train.optimizer.weight_decay=0"]),
+    ("RCP4042", "train.weights.rounding", [bf16("kahan"), optimizer("lion", LION)], "decay of 0.01 is lost",
+     [bf16("stochastic"), optimizer("lion", LION)]),
+    ("RCP4043", "train.optimizer.kind", [optimizer("muon", MUON), DORA], "a number for each row", [optimizer("muon", MUON)]),
+    ("RCP4043", "train.optimizer.kind", [optimizer("muon", MUON), "train.adapter={kind: full}"], "biases and norms",
+     [optimizer("adamw", ADAMW), "train.adapter={kind: full}"]),
+    ("RCP4043", "train.optimizer.kind", [optimizer("muon", MUON), CREPA], "norm of its projector", [optimizer("muon", MUON)]),
+    ("RCP4044", "train.learning_rate", [optimizer("prodigy", ADAMW), "train.learning_rate=0.09"], "`learning_rate: 1`",
+     [optimizer("prodigy", ADAMW), "train.learning_rate=0.1"]),
+    ("RCP4044", "train.schedule.kind", [optimizer("schedule_free", ADAMW), "train.schedule={kind: cosine, warmup_steps: 7}"],
+     "`schedule: {kind: constant, warmup_steps: 7}`", [optimizer("schedule_free", ADAMW)]),
+    ("RCP4045", "train.result", ["train.result=ema"], "none is kept",
+     ["train.result=ema", "train.ema={kind: decay, decay: 0.9, every: 1, warmup: true}"]),
+    ("RCP4045", "train.result", ["train.result=best"], "none is measured", ["train.result=best", HELD_OUT]),
+    ("RCP4046", "train.weights.kind", ["train.adapter={kind: full}", "train.weights={kind: fp32}"], "or `precision: fp32`",
+     ["train.adapter={kind: full}", "train.precision=fp32"]),
+    ("RCP4046", "train.weights.kind", ["train.adapter={kind: full}", bf16("stochastic"), "train.precision=fp32"], "write `precision: bf16`",
+     ["train.adapter={kind: full}", bf16("stochastic")]),
+    ("RCP4046", "train.quantize", ["train.adapter={kind: full}", bf16("stochastic"), "train.quantize=int8"], "int8 weights cannot be",
+     ["train.quantize=int8"]),
+    ("RCP4046", "train.start.kind", ["train.adapter={kind: full}", bf16("stochastic"), "train.start={kind: file, path: a.safetensors}"],
+     "no adapter that could start", ["train.start={kind: file, path: a.safetensors}"]),
+    ("RCP4047", "train.optimizer.betas", [optimizer("schedule_free", ADAMW.replace("0.9,", "0,"))], "write 0.9",
+     [optimizer("adamw", ADAMW.replace("0.9,", "0,"))]),
+    ("RCP4018", "train.learning_rate", [optimizer("prodigy", ADAMW), "train.learning_rate=5"], "stay below 5",
+     [optimizer("prodigy", ADAMW), "train.learning_rate=2"]),
+    ("RCP4018", "train.learning_rate", [optimizer("muon", MUON), "train.learning_rate=0.02"], "stay below 0.001",
+     [optimizer("muon", MUON)]),
+    ("RCP4050", "train.tread.routes", [routed((2, 30, 0.1))], "write numbers from 0 to 29, or from -30 to -1", [routed((2, 28, 0.1))]),
+    ("RCP4050", "train.tread.routes", [routed((-31, 9, 0.1))], "has 30 blocks", [routed((-28, 9, 0.1))]),
+    ("RCP4050", "train.tread.routes", [routed((9, -25, 0.1))], "these are 9 and 5", [routed((5, -21, 0.1))]),
+    ("RCP4050", "train.tread.routes", [routed((9, 20, 0.2), (2, 9, 0.1))], "2 to 9, and 9 to 20", [routed((9, 20, 0.2), (2, 8, 0.1))]),
+    ("RCP4051", "train.tread.routes", [routed((1, 9, 0.1))], "out of block 1, where the blocks are 0 to 29", [routed((2, 9, 0.1))]),
+    ("RCP4051", "train.tread.routes", [routed((0, -1, 0.1))], "out of block 0, 1, 29, where", [routed((2, -2, 0.1))]),
+    ("RCP4052", "train.tread.routes", [routed((2, 8, 0.1), (9, -2, 0.51))], "drops 51% of the tokens", [routed((2, -2, 0.5))]),
+    ("RCP4053", "train.offload.kind", ["train.offload={kind: memory}", "train.gradient_checkpointing={kind: none}"], "held there",
+     ["train.offload={kind: memory}", "train.gradient_checkpointing={kind: keep_attention}"]),
+    ("RCP4053", "train.offload.kind", ["train.offload={kind: disk}", "train.gradient_checkpointing={kind: blocks, every: 2}"],
+     "fetches its weights anew", ["train.offload={kind: disk}", "train.gradient_checkpointing={kind: blocks, every: 1}"]),
+    ("RCP4054", "train.offload.kind", ["train.offload={kind: memory}", "train.adapter={$replace: {kind: full}}"], "all weights are trained",
+     ["train.offload={kind: none}", "train.adapter={$replace: {kind: full}}"]),
     ("RCP4017", "train.learning_rate", ["train.learning_rate=0"], "nothing is learnt", ["train.learning_rate=1e-9"]),
     ("RCP4018", "train.learning_rate", ["train.learning_rate=1e-3"], "stay below 0.001", ["train.learning_rate=9e-4"]),
     ("RCP4018", "train.learning_rate",
@@ -117,9 +212,46 @@ RULE_TABLE = [
     ("RCP1010", "sample.prompts.cat", [f"sample.prompts.cat={PROMPT} #3"], "'#3' is a comment", [f"sample.prompts.cat='{PROMPT} #3'"]),
     ("RCP1010", "sample.prompts.cat", [f"sample.prompts.cat={PROMPT} # it walks"], "quote the whole",
      [f"sample.prompts.cat={PROMPT}  # a comment"]),
-    ("RCP4019", "train.lora.alpha", ["train.lora.alpha=33"], "scales the adapter by 2.06", ["train.lora.alpha=32"]),
-    ("RCP4019", "train.lora.alpha", ["train.lora.rank=32", "train.lora.alpha=1"], "write 32",
-     ["train.lora.rank=8", "train.lora.alpha=1"]),
+    ("RCP4019", "train.adapter.alpha", ["train.adapter.alpha=33"], "scales the adapter by 2.06", ["train.adapter.alpha=32"]),
+    ("RCP4019", "train.adapter.alpha", ["train.adapter.rank=32", "train.adapter.alpha=1"], "write 32",
+     ["train.adapter.rank=8", "train.adapter.alpha=1"]),
+    ("RCP4030", "train.noise.lowest", ["train.noise.lowest=0.9", "train.noise.highest=0.9"], "write a `lowest` below 0.9",
+     ["train.noise.lowest=0.9"]),
+    ("RCP4031", "train.noise.lowest", ["train.noise.lowest=0.96", "train.noise.shift.factor=1"], "fewer than 0.1% of the noise levels",
+     ["train.noise.lowest=0.95", "train.noise.shift.factor=1"]),
+    ("RCP4031", "train.noise.highest", ["train.noise.highest=0.01", "train.noise.levels={kind: uniform}", "train.noise.shift.factor=20"],
+     "0 or more and below 0.01", ["train.noise.highest=0.01", "train.noise.levels={kind: uniform}", "train.noise.shift.factor=3"]),
+    ("RCP4031", "train.noise.lowest", ["train.noise.lowest=0.98", "train.noise.levels={kind: beta, alpha: 1, beta: 3}"], "after the shift",
+     ["train.noise.lowest=0.96", "train.noise.levels={kind: beta, alpha: 1, beta: 3}"]),
+    ("RCP4031", "train.noise.lowest", ["train.noise.lowest=0.9998", "train.noise.levels={kind: mode, scale: 1.29}"], "widen the range",
+     ["train.noise.lowest=0.99", "train.noise.levels={kind: mode, scale: 1.29}"]),
+    ("RCP4031", "train.noise.lowest", ["train.noise.lowest=0.91", "train.noise.levels={kind: fixed, values: [0.25, 0.75]}"],
+     "`shift` that reach it", ["train.noise.lowest=0.9", "train.noise.levels={kind: fixed, values: [0.25, 0.75]}"]),
+    ("RCP4032", "train.rollout.probability", [rollout(probability=0)], "no sample is ever rolled out", [rollout(probability=0.5)]),
+    ("RCP4032", "train.rollout.probability", [rollout(probability=0, start_probability=0.5, ramp_steps=0)], "`probability: 0.5`",
+     [rollout(probability=0.5, ramp_steps=0)]),
+    ("RCP4032", "train.rollout.start_probability", [rollout(probability=0.25, start_probability=0.5)], "falls from 0.5 to 0.25",
+     [rollout(probability=0.25, start_probability=0.5, ramp_steps=0)]),
+    ("RCP4033", "train.noise.levels.scale", ["train.noise.levels={kind: mode, scale: 1.76}"], "its levels fold over",
+     ["train.noise.levels={kind: mode, scale: 1.75}"]),
+    ("RCP4090", "hardware.devices", ["hardware.devices=3", "train.batch_size=2"], "1 would have nothing to do",
+     ["hardware.devices=2", "train.batch_size=2"]),
+    ("RCP4091", "hardware.devices", ["hardware.devices=2", "hardware.device=mps", "train.batch_size=2"], "write `devices: 1`",
+     ["hardware.devices=1", "hardware.device=mps"]),
+    ("RCP4070", "train.quantize", ["train.quantize=int8", DORA], "`dora` cannot be trained on int8", ["train.quantize=none", DORA]),
+    ("RCP4070", "train.quantize", ["train.quantize=int8", DORA], "or `train.precision: fp32`",
+     ["train.quantize=int8", DORA, "train.precision=fp32"]),
+    ("RCP4070", "train.quantize", ["train.quantize=fp8", "hardware.device=mps"], "no 8-bit floating", ["train.quantize=int8", "hardware.device=mps"]),
+    ("RCP4071", "train.quantize", ["train.quantize=fp8"], "three times as far", ["train.quantize=int8"]),
+    ("RCP4061", "train.crepa.block", [CREPA, "train.crepa.block=30"], "write at most 29", [CREPA, "train.crepa.block=29"]),
+    ("RCP4062", "train.crepa.image_size", [CREPA, "train.crepa.image_size=512"], "write 504 or 518",
+     [CREPA, "train.crepa.image_size=14"]),
+    ("RCP4063", "train.crepa.block", [CREPA, TREAD, "train.crepa.block=2"], "write 1 or below, or 20 or above",
+     [CREPA, TREAD, "train.crepa.block=1"]),
+    ("RCP4063", "train.crepa.block", [CREPA, TREAD, "train.crepa.block=19"], "from block 2 to block 20",
+     [CREPA, TREAD, "train.crepa.block=20"]),
+    ("RCP4063", "train.crepa.block", [CREPA, "train.tread={kind: routes, routes: [{first: 0, last: -1, drop: 0.5}]}", "train.crepa.block=28"],
+     "write 29 or above", [CREPA, "train.tread={kind: none}", "train.crepa.block=28"]),
 ]  # fmt: skip
 
 
@@ -186,5 +318,29 @@ def test_frames_that_are_not_4n_plus_1_are_told_the_nearest_that_are(
 def test_alpha_is_remarked_on_beyond_twice_and_an_eighth_of_the_rank(
     tmp_path_factory: pytest.TempPathFactory, rank: int, alpha: float
 ) -> None:
-    sets = (f"train.lora.rank={rank}", f"train.lora.alpha={alpha!r}")
+    sets = (f"train.adapter.rank={rank}", f"train.adapter.alpha={alpha!r}")
     assert ("RCP4019" in findings(tmp_path_factory.mktemp("x"), sets)) is not (0.125 <= alpha / rank <= 2)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    kind=st.sampled_from(["logit_normal", "beta"]),
+    one=st.floats(0.05, 20),
+    other=st.floats(0.05, 20),
+    shift=st.floats(0.2, 20),
+    bounds=st.lists(st.floats(0.001, 0.999), min_size=2, max_size=2, unique=True),
+)
+def test_a_range_is_refused_that_less_than_a_thousandth_of_the_levels_reaches(
+    tmp_path_factory: pytest.TempPathFactory, kind: str, one: float, other: float, shift: float, bounds: list[float]
+) -> None:  # fmt: skip
+    lowest, highest = sorted(bounds)
+    before = [bound / (shift - (shift - 1) * bound) for bound in (lowest, highest)]
+    if kind == "beta":
+        levels = f"{{kind: beta, alpha: {one!r}, beta: {other!r}}}"
+        first, end = stats.beta(one, other).cdf(before)
+    else:
+        levels = f"{{kind: logit_normal, mean: {one - 10!r}, scale: {other!r}}}"
+        first, end = stats.norm(one - 10, other).cdf(stats.logistic.ppf(before))
+    sets = (f"train.noise.levels={levels}", f"train.noise.shift.factor={shift!r}", f"train.noise.lowest={lowest!r}",
+            f"train.noise.highest={highest!r}")  # fmt: skip
+    assert ("RCP4031" in findings(tmp_path_factory.mktemp("x"), sets)) is bool(end - first < 0.001)

@@ -53,7 +53,7 @@ TRAINED = ["train", "export", "sample"]
     ("change", "ran"),
     [
         ("train.learning_rate=1e-3", TRAINED),
-        ("train.lora.rank=8", TRAINED),
+        ("train.adapter.rank=8", ["rehearse", *TRAINED]),
         ("train.steps=30", TRAINED),
         ("train.micro_batch=4", []),
         ("train.gradient_checkpointing=true", []),
@@ -70,8 +70,8 @@ TRAINED = ["train", "export", "sample"]
         ("sample.prompts.dog=a dog", ["encode_text", "sample"]),
         ("data.frames=13", ["survey", "encode_video", *TRAINED]),
         ("data.bad_files=skip", ["survey"]),
-        ("model.source.seed=1", ["fetch_model", "encode_text", "encode_video", *TRAINED]),
-        ("train.precision=bf16", ["encode_text", *TRAINED]),
+        ("model.source.seed=1", ["fetch_model", "rehearse", "encode_text", "encode_video", *TRAINED]),
+        ("train.precision=bf16", ["rehearse", "encode_text", *TRAINED]),
     ],
 )
 def test_a_change_reruns_exactly_what_depends_on_it(place: Place, change: str, ran: list[str]) -> None:
@@ -79,7 +79,7 @@ def test_a_change_reruns_exactly_what_depends_on_it(place: Place, change: str, r
 
 
 def test_a_number_is_the_same_however_it_is_written(place: Place) -> None:
-    assert place.run("train.learning_rate=0.0001", "train.lora.alpha=16.0").ran == []
+    assert place.run("train.learning_rate=0.0001", "train.adapter.alpha=16.0").ran == []
 
 
 def test_a_new_clip_encodes_one_clip(place: Place) -> None:

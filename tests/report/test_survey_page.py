@@ -32,10 +32,18 @@ def left_out(file: str, why: str, **more: Any) -> dict[str, Any]:
 def report(*clips: dict[str, Any], **more: Any) -> dict[str, Any]:
     uses = [each["use"] for each in clips]
     totals = {"files": len(clips), "kept": uses.count("kept"), "trimmed": uses.count("trimmed"),
-              "left out": uses.count("left out"), "training clips": len(clips),
+              "left out": uses.count("left out"), "training clips": len(clips), "regularisation clips": 0, "evaluation clips": 0,
               "seconds": sum(each["seconds"] or 0 for each in clips),
               "seconds used": sum(end - start for each in clips for start, end in each["used"])}  # fmt: skip
-    data = {"name": "data", "from": "folder clips", "files": 7, "kept": 4, "per epoch": 8, "share": 1.0}
+    data = {
+        "name": "data",
+        "role": "train",
+        "from": "folder clips",
+        "files": 7,
+        "kept": 4,
+        "per epoch": 8,
+        "share": 1.0,
+    }
     bucket = {
         "bucket": "832x480x81",
         "clips": 5,

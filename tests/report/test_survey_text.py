@@ -22,8 +22,17 @@ def report(*clips: dict[str, Any], **more: Any) -> dict[str, Any]:
     uses = [each["use"] for each in clips]
     totals = {"files": len(clips), "kept": uses.count("kept"), "trimmed": uses.count("trimmed"),
               "left out": uses.count("left out"), "training clips": sum(len(each["used"]) for each in clips),
+              "regularisation clips": 0, "evaluation clips": 0,
               "seconds": 61.2, "seconds used": 14.1}  # fmt: skip
-    data = {"name": "data", "from": "folder clips", "files": 7, "kept": 4, "per epoch": 8, "share": 1.0}
+    data = {
+        "name": "data",
+        "role": "train",
+        "from": "folder clips",
+        "files": 7,
+        "kept": 4,
+        "per epoch": 8,
+        "share": 1.0,
+    }
     bucket = {
         "bucket": "832x480x81",
         "clips": 5,

@@ -15,11 +15,11 @@ from engine.language.resolve import resolve
 
 
 def rank(recipe: Path, access: Access) -> int:
-    return resolve(recipe, (), access).recipe.train.lora.rank
+    return resolve(recipe, (), access).recipe.train.adapter.rank
 
 
 def flavour(number: int) -> str:
-    return f"{LAYER}train: {{lora: {{rank: {number}}}}}\n"
+    return f"{LAYER}train: {{adapter: {{rank: {number}}}}}\n"
 
 
 def test_a_layer_of_a_commit_is_read_and_stays_readable_when_its_repository_is_gone(
@@ -73,13 +73,13 @@ def test_relative_names_stay_in_the_repository_at_the_commit(remote: Remote, her
     remote.commit({"base.yaml": flavour(5)})
     recipe = write(here, f"{remote.url}@{commit}#flavours/a.yaml")
     made = resolve(recipe, (), online(here))
-    assert made.recipe.train.lora.rank == 3
+    assert made.recipe.train.adapter.rank == 3
     assert f"{remote.url}@{commit}#base.yaml" in made.layers
     assert rank(recipe, offline(here)) == 3
 
 
 def test_a_finding_in_a_layer_from_elsewhere_names_its_address_and_line(remote: Remote, here: Path) -> None:
-    commit = remote.commit({"a.yaml": f"{LAYER}train: {{lora: {{rnk: 3}}}}\n"})
+    commit = remote.commit({"a.yaml": f"{LAYER}train: {{adapter: {{rnk: 3}}}}\n"})
     address = f"{remote.url}@{commit}#a.yaml"
     found = refused(write(here, address), online(here))
     assert str(found.span) == f"{address}:4:16"
@@ -237,6 +237,6 @@ def test_what_was_fetched_is_all_that_validating_and_planning_need(remote: Remot
     assert program("lock", "x.yaml", cwd=here, RECIPE_ALLOW_FILE="1").returncode == 0
     shutil.rmtree(remote.folder)
     for said in (["validate", "x.yaml"], ["plan", "x.yaml"], ["resolve", "x.yaml"], ["lock", "x.yaml", "--check"],
-                 ["why", "train.lora.rank", "x.yaml"], ["vendor", "x.yaml", "-o", "copy"]):  # fmt: skip
+                 ["why", "train.adapter.rank", "x.yaml"], ["vendor", "x.yaml", "-o", "copy"]):  # fmt: skip
         done = program(*said, cwd=here, before=APART, RECIPE_ALLOW_FILE="1")
         assert done.returncode == 0, (said, done.stderr)

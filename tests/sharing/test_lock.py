@@ -22,7 +22,7 @@ ALLOWED = {"RECIPE_ALLOW_FILE": "1"}
 
 
 def flavour(number: int) -> str:
-    return f"{LAYER}train: {{lora: {{rank: {number}}}}}\n"
+    return f"{LAYER}train: {{adapter: {{rank: {number}}}}}\n"
 
 
 def facts(recipe: Path) -> dict:
@@ -47,13 +47,13 @@ def test_a_branch_stays_at_the_commit_of_the_lock_until_it_is_upgraded(remote: R
     recipe = write(here, f"{remote.url}@main#a.yaml")
     lock(recipe, online(here))
     new = [remote.commit({"a.yaml": flavour(number)}, f"Rank {number}") for number in (4, 5)][-1]
-    assert resolve(recipe, (), online(here)).recipe.train.lora.rank == 3
+    assert resolve(recipe, (), online(here)).recipe.train.adapter.rank == 3
     assert lock(recipe, online(here)).moves == ()
-    assert resolve(recipe, (), offline(here)).recipe.train.lora.rank == 3
+    assert resolve(recipe, (), offline(here)).recipe.train.adapter.rank == 3
     (move,) = lock(recipe, online(here), upgrade=[]).moves
     assert (move.old, move.new) == (old, new)
     assert [line.partition(" ")[2] for line in move.log] == ["Rank 5", "Rank 4"]
-    assert resolve(recipe, (), offline(here)).recipe.train.lora.rank == 5
+    assert resolve(recipe, (), offline(here)).recipe.train.adapter.rank == 5
 
 
 @pytest.mark.parametrize("annotated", [False, True])
@@ -100,7 +100,7 @@ def test_a_lock_says_what_it_holds(remote: Remote, here: Path) -> None:
     assert (asked["commit"], asked["blob"]) == (commit, remote.git("rev-parse", f"{commit}:a.yaml"))
     assert {"builtin:base/wan", MICRO, "mine.yaml"} < set(ours)
     assert all(re.fullmatch("b3:[0-9a-f]{64}", layer["digest"]) for layer in held["layers"])
-    assert (held["version"], held["values"]["train.lora.rank"]) == (1, 3)
+    assert (held["version"], held["values"]["train.adapter.rank"]) == (1, 3)
     assert list(held["values"]) == sorted(held["values"])
     assert lock_file(recipe).read_text().startswith("# Derived from x.yaml by `recipe lock`: do not edit")
 
@@ -171,7 +171,7 @@ COUNTS = {
     "a prompt": ("a cat", "a dog", '`sample.prompts.cat` is "a dog"; x.lock.yaml says "a cat"'),
     "a word that is new": ("{cat: a cat}", "{cat: a cat, dog: a dog}", '`sample.prompts.dog` is "a dog"; x.lock.yaml says not set'),
     "another hardware": ("hardware/cpu", "hardware/rtx-4090-24gb", "does not know the layer builtin:hardware/rtx-4090-24gb"),
-    "a word that says what was inherited": ("sample:", "train: {lora: {rank: 16}}\nsample:", "x.yaml says more or less"),
+    "a word that says what was inherited": ("sample:", "train: {adapter: {rank: 16}}\nsample:", "x.yaml says more or less"),
 }  # fmt: skip
 
 
@@ -203,10 +203,10 @@ def test_what_counts_makes_a_lock_stale_and_is_named(here: Path, old: str, new: 
 
 
 def test_a_layer_that_changed_is_named_where_its_words_come_to_the_same(here: Path) -> None:
-    (here / "mine.yaml").write_text(LAYER + "train: {lora: {rank: 3}}\n")
-    recipe = write(here, "mine.yaml", body=BODY + "train: {lora: {rank: 4}}\n")
+    (here / "mine.yaml").write_text(LAYER + "train: {adapter: {rank: 3}}\n")
+    recipe = write(here, "mine.yaml", body=BODY + "train: {adapter: {rank: 4}}\n")
     lock(recipe, online(here))
-    (here / "mine.yaml").write_text(LAYER + "train: {lora: {rank: 5}}\n")
+    (here / "mine.yaml").write_text(LAYER + "train: {adapter: {rank: 5}}\n")
     assert reasons(recipe) == ["the layer mine.yaml is not the one of x.lock.yaml"]
 
 
@@ -287,7 +287,7 @@ def test_a_link_in_place_of_a_lock_is_not_written_through(here: Path) -> None:
 
 
 def test_a_recipe_that_is_wrong_is_not_locked(here: Path) -> None:
-    recipe = write(here, MICRO, body=BODY + "train: {lora: {rnk: 1}}\n")
+    recipe = write(here, MICRO, body=BODY + "train: {adapter: {rnk: 1}}\n")
     assert failing(recipe, lock).code == "RCP2001"
     assert not lock_file(recipe).exists()
 

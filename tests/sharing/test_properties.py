@@ -55,12 +55,14 @@ def test_a_name_beside_a_layer_stays_in_its_repository(name: str) -> None:
 
 
 def test_many_that_fetch_at_once_all_succeed(remote: Remote, here: Path) -> None:
-    commit = remote.commit({f"{n}.yaml": LAYER + f"train: {{lora: {{rank: {n + 1}}}}}\n" for n in range(6)})
+    commit = remote.commit(
+        {f"{n}.yaml": LAYER + f"train: {{adapter: {{rank: {n + 1}}}}}\n" for n in range(6)}
+    )
     ranks: dict[int, int] = {}
 
     def work(number: int) -> None:
         recipe = write(here, f"{remote.url}@{commit}#{number}.yaml", name=f"{number}-x.yaml")
-        ranks[number] = resolve(recipe, (), online(here)).recipe.train.lora.rank
+        ranks[number] = resolve(recipe, (), online(here)).recipe.train.adapter.rank
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
     for thread in threads:

@@ -13,7 +13,7 @@ THEIRS = "git+https://example.org/studio/recipes"
 
 
 def test_the_commands_of_the_page_do_what_it_says(remote: Remote, here: Path) -> None:
-    remote.commit({"flavours/ink.yaml": LAYER + "train: {lora: {rank: 8}}\n"})
+    remote.commit({"flavours/ink.yaml": LAYER + "train: {adapter: {rank: 8}}\n"})
     ((name, recipe),) = re.findall(r"^```yaml (\S+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     (here / name).write_text(recipe.replace(THEIRS, remote.url))
     commands = [
@@ -27,7 +27,7 @@ def test_the_commands_of_the_page_do_what_it_says(remote: Remote, here: Path) ->
         _, *words = command.split()
         if "--upgrade" in words:
             remote.commit(
-                {"flavours/ink.yaml": f"{LAYER}train: {{lora: {{rank: {len(says)}}}}}\n"}, "Another rank"
+                {"flavours/ink.yaml": f"{LAYER}train: {{adapter: {{rank: {len(says)}}}}}\n"}, "Another rank"
             )
         done = program(*words, cwd=here, RECIPE_ALLOW_FILE="1")
         wanted = int(code[1]) if (code := re.search(r"exit (\d+)", says)) else 0

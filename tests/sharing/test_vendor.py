@@ -21,7 +21,7 @@ def keys(recipe: Path, store: Path, access: Access) -> list[str | None]:
 
 def rich(remote: Remote, here: Path) -> Path:
     """A recipe with layers of every kind: builtin, beside, below, above, of a branch, of a commit, and a fragment."""
-    base = remote.commit({"base/b.yaml": f"# a base\n{LAYER}train: {{lora: {{rank: 3}}}}\n"})
+    base = remote.commit({"base/b.yaml": f"# a base\n{LAYER}train: {{adapter: {{rank: 3}}}}\n"})
     remote.commit(
         {
             "flavours/a.yaml": f"{HEADER}kind: flavour\nextends: [../base/b.yaml]   # ours\ntrain: {{steps: 33}}\n"

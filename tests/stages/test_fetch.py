@@ -4,16 +4,20 @@ The network is not needed: a folder in the layout of the Hub's cache stands in f
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from huggingface_hub.utils import tqdm
 
-from engine.endings import StageError
+from engine.endings import Interrupted, StageError
 from engine.execute.runner import _StageItems
+from engine.hub import link_commit
 from engine.language.resolve import resolve
 from engine.plan.keys import project
 from engine.seam import Work
+from engine.stages.fetch_data.cartoon import draw_cartoons
 from engine.stages.fetch_data.run import fetch_data
 from engine.stages.fetch_data.spec import FetchDataRuntime, FetchDataSpec, Place, folder_of
 from engine.stages.fetch_model.run import fetch_model
@@ -144,3 +148,34 @@ def test_a_device_that_is_not_there_is_said_before_the_download(tmp_path: Path) 
     runtime = FetchModelRuntime(device="mps", threads=1)
     with pytest.raises(StageError, match=r"no mps device .* set `hardware.device: auto`"):
         fetch_model(work(project(FetchModelSpec, REAL), runtime, tmp_path / "out"))
+
+
+def test_who_is_asked_to_stop_while_files_come_stops_fetching(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    came: list[int] = []
+
+    def fetch(*_: object, tqdm_class: Callable[..., tqdm], **__: object) -> str:
+        with tqdm_class(total=10, disable=True) as bar:  # what the library does with each piece
+            for piece in range(10):
+                came.append(piece)
+                bar.update(1)
+        return str(tmp_path)
+
+    monkeypatch.setattr("engine.hub.snapshot_download", fetch)
+    with pytest.raises(Interrupted):
+        link_commit("model", "a/b", COMMIT, ["*"], tmp_path / "out", lambda: len(came) == 3)
+    assert came == [0, 1, 2]
+
+
+def test_who_is_asked_to_stop_while_clips_are_drawn_stops_drawing(tmp_path: Path) -> None:
+    def drawn() -> int:
+        return len(list(tmp_path.glob("*.mp4")))
+
+    def go_on() -> None:
+        if drawn() == 2:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        draw_cartoons(tmp_path, 9, 1, go_on)
+    assert drawn() == 2

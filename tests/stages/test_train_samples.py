@@ -9,12 +9,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from engine.stages.train.run import Samples, _Run, load_samples
+from engine.stages.train.samples import Reader, Samples, load_samples
 
 SAMPLES = [
-    {"clip": "a", "captions": ["red", "blue"]},
-    {"clip": "b", "captions": ["red"]},
-    {"clip": "c", "captions": ["green", "", "red"]},
+    {"clip": "a", "captions": ["red", "blue"], "role": "train"},
+    {"clip": "b", "captions": ["red"], "role": "regularise"},
+    {"clip": "c", "captions": ["green", "", "red"], "role": "train"},
+    {"clip": "d", "captions": ["blue", "red"], "role": "evaluate"},
 ]
 GROUPS = [
     {"bucket": [64, 64, 17], "take": 2, "samples": [0]},
@@ -41,6 +42,7 @@ def work(place: Path, groups: list[dict[str, object]] = GROUPS, **spec: object) 
     files = {
         "survey/samples/samples.json": SAMPLES,
         "survey/samples/groups.json": groups,
+        "survey/samples/evaluation.json": [3],
         "encode_video/latents/latents.json": latents,
         "encode_text/captions/captions.json": TEXTS,
     }
@@ -62,15 +64,26 @@ def work(place: Path, groups: list[dict[str, object]] = GROUPS, **spec: object) 
 
 def shown(work: SimpleNamespace, index: int, positions: range) -> list[int]:
     """Which text, by its number in TEXTS, a sample shows at some positions."""
-    run = _Run(work, None, None, load_samples(work), torch.device("cpu"))
-    return [int(run._text(index, position)[0, 0]) for position in positions]
+    reader = Reader(work, load_samples(work))
+    return [int(reader.text(index, position)[0, 0]) for position in positions]
 
 
 def test_samples_pair_latents_with_all_variants_of_a_caption(tmp_path: Path) -> None:
     samples = load_samples(work(tmp_path))
-    assert samples.latents == ("v-a", "v-b", "v-c")
-    assert samples.captions == (("t-red", "t-blue"), ("t-red",), ("t-green", "t-empty", "t-red"))
-    assert (samples.empty, samples.clips) == ("t-empty", ("a", "/clips/b.mp4", "c"))
+    assert samples.latents == ("v-a", "v-b", "v-c", "v-d")
+    assert samples.captions[:3] == (("t-red", "t-blue"), ("t-red",), ("t-green", "t-empty", "t-red"))
+    assert (samples.empty, samples.clips) == ("t-empty", ("a", "/clips/b.mp4", "c", "d"))
+    assert (samples.ids, samples.features) == (("a", "b", "c", "d"), ())
+
+
+def test_samples_know_what_they_are_for(tmp_path: Path) -> None:
+    samples = load_samples(work(tmp_path))
+    assert (samples.regularised, samples.held_out) == ((False, True, False, False), (3,))
+
+
+def test_who_is_evaluated_reads_the_first_caption_whatever_is_dropped(tmp_path: Path) -> None:
+    place = work(tmp_path, caption_dropout=1.0)
+    assert int(Reader(place, load_samples(place)).first_text(3)[0, 0]) == 1  # blue
 
 
 def test_buckets_stand_by_their_shape_and_groups_as_they_were_given(tmp_path: Path) -> None:
@@ -115,5 +128,5 @@ def test_a_single_caption_is_always_shown(tmp_path: Path) -> None:
 
 
 def test_clips_of_samples_are_named_once() -> None:
-    samples = Samples(("b", "a", "b"), (), (), "", None)
+    samples = Samples(("b", "a", "b"), *((),) * 6, "", None)
     assert samples.names([0, 2, 1]) == ["a", "b"]

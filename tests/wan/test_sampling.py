@@ -9,7 +9,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler, 
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.training.lora import adapter_state, add_lora, trainable
+from engine.training.adapters import Lora, adapter_state, attach, trained
 from engine.wan.load import load_text_encoder, load_transformer
 from engine.wan.lora_file import save_lora
 from engine.wan.sampling import load_pipeline, sample
@@ -32,8 +32,8 @@ def texts(folder: Path, cpu) -> list[Tensor]:
 @pytest.fixture(scope="module")
 def lora(folder: Path, cpu, tmp_path_factory: pytest.TempPathFactory) -> Path:
     model, made = load_transformer(folder, torch.float32, cpu), tmp_path_factory.mktemp("lora")
-    add_lora(model, rank=8, alpha=4, dropout=0, targets=[r"blocks\.\d+\.attn[12]\.to_(q|k|v|out\.0)"], seed=0)
-    for parameter in trainable(model):
+    attach(model, Lora(rank=8, alpha=4, dropout=0, targets=[r"blocks\.\d+\.attn[12]\.to_(q|k|v|out\.0)"]), seed=0)
+    for parameter in trained(model).values():
         parameter.data.normal_(std=0.5, generator=torch.Generator().manual_seed(1))
     save_lora(made / "pytorch_lora_weights.safetensors", adapter_state(model), 8, 4)
     return made

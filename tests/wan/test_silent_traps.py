@@ -6,11 +6,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import WanTransformer3DModel
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from engine.training.adapters import Lora, attach
+from engine.training.offload import offloaded, settle
+from engine.training.routing import Detour
+from engine.training.walk import Course
 from engine.wan.build import build
-from engine.wan.load import load_codec, load_text_encoder
+from engine.wan.denoise import predict
+from engine.wan.load import load_codec, load_text_encoder, load_transformer
 from engine.wan.lora_file import save_lora
 from engine.wan.text import encode_texts
 from engine.wan.video import statistics
@@ -54,3 +60,70 @@ def test_an_adapter_s_header_holds_no_setting_that_another_peft_might_not_know(t
         "transformer.lora_alpha": 7.5,
         "transformer.target_modules": ["blocks.0.to_q"],
     }
+
+
+def real_layout(**numbers: int) -> WanTransformer3DModel:
+    """The heads, patches and sinusoids of the real Wan, and one block."""
+    said = {"num_attention_heads": 1, "attention_head_dim": 128, "num_layers": 1, "ffn_dim": 8, "text_dim": 8}
+    return WanTransformer3DModel(**said | numbers)
+
+
+def test_time_is_embedded_as_the_reference_does_cosines_first() -> None:
+    embedded = real_layout().condition_embedder.timesteps_proj(torch.tensor([500.0]))[0]
+    known = {
+        0: -0.88384927,
+        1: 0.94594258,
+        127: 0.99855687,
+        128: -0.46777181,
+        129: 0.32433414,
+        255: 0.05370454,
+    }
+    for number, value in known.items():
+        assert embedded[number].item() == pytest.approx(value, abs=2e-5)
+
+
+def test_a_token_s_angles_are_those_of_its_frame_row_and_column() -> None:
+    cos, sin = real_layout().rope(torch.zeros(1, 16, 3, 4, 6))  # 3x2x3 tokens, frame by frame, row by row
+    assert (cos.shape, cos.dtype) == ((1, 18, 1, 128), torch.float32)
+    for number, value in {0: -0.41614684, 2: 0.25217755, 44: 0.54030231, 86: -0.41614684}.items():
+        assert cos[0, 17, 0, number].item() == pytest.approx(value, abs=1e-6)
+    assert sin[0, 17, 0, 0].item() == pytest.approx(0.90929743, abs=1e-6)
+
+
+def test_the_head_writes_a_patch_channel_by_channel_within_each_pixel() -> None:
+    model = real_layout(out_channels=2)
+    torch.nn.init.zeros_(model.proj_out.weight)
+    model.proj_out.bias.data = torch.arange(8.0)
+    with torch.no_grad():
+        made = predict(model, torch.zeros(1, 16, 1, 2, 2), torch.tensor([0.5]), torch.zeros(1, 4, 8))
+    assert made[0, :, 0].tolist() == [[[0, 2], [4, 6]], [[1, 3], [5, 7]]]
+
+
+def test_what_was_loaded_in_float32_is_still_that_when_it_trains(folder: Path, cpu, tmp_path: Path) -> None:
+    """With an adapter, blocks that wait on disk and a route: the blocks get float32 angles, and norms compute in it."""
+    model = load_transformer(folder, torch.bfloat16, cpu)
+    attach(model, Lora(rank=2, alpha=2, dropout=0, targets=[r"blocks\..*to_q"]), 0)
+    settle(model, model.blocks, cpu)
+    angles, tables = [], []
+    model.blocks[0].register_forward_pre_hook(lambda _, given: angles.extend(part.dtype for part in given[3]))
+    model.blocks[0].norm2.register_forward_pre_hook(
+        lambda norm, given: tables.append((norm.weight.dtype, given[0].dtype))
+    )
+    model.condition_embedder.time_embedder.register_forward_pre_hook(
+        lambda _, given: tables.append((given[0].dtype,) * 2)
+    )
+    half, detour = torch.bfloat16, Detour(0, 1, torch.tensor([[0, 2]]))
+    with offloaded(model.blocks, cpu, tmp_path):
+        predict(
+            model, torch.zeros(1, 16, 1, 4, 4, dtype=half), torch.tensor([0.9997]), torch.zeros(1, 4, 16, dtype=half),
+            Course(detours=(detour,)),
+        )  # fmt: skip
+    assert angles == [torch.float32] * 2
+    assert tables == [(torch.float32,) * 2] * 2
+    kept = {
+        name
+        for name, value in model.state_dict().items()
+        if value.dtype == torch.float32 and "lora" not in name
+    }
+    fresh = load_transformer(folder, torch.bfloat16, cpu).state_dict()
+    assert kept == {name for name, value in fresh.items() if value.dtype == torch.float32} != set()

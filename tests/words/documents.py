@@ -35,7 +35,10 @@ def _numbers(schema: Schema, _: Schema) -> st.SearchStrategy[float]:
     floats = st.floats(
         least, most, exclude_min="exclusiveMinimum" in schema, exclude_max="exclusiveMaximum" in schema
     )
-    return floats | st.integers(least + ("exclusiveMinimum" in schema), most - ("exclusiveMaximum" in schema))
+    first, last = least + ("exclusiveMinimum" in schema), most - ("exclusiveMaximum" in schema)
+    return (
+        floats | st.integers(first, last) if first <= last else floats
+    )  # between 0 and 1 there is no whole number
 
 
 def _texts(schema: Schema, _: Schema) -> st.SearchStrategy[str]:

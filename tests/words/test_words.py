@@ -52,7 +52,7 @@ def leaf_words(path: str, annotation: object) -> list[str]:
     """The words that a field of a spec brings in: itself, or all those of its section."""
     models = [kind for kind in (annotation, *get_args(annotation))
               if isinstance(kind, type) and issubclass(kind, BaseModel)]  # fmt: skip
-    if not models:
+    if not models or get_origin(annotation) is list:
         return [path]
     path = f"{path}.name" if get_origin(annotation) is dict else path
     return [word for model in models for name, field in model.model_fields.items()

@@ -9,7 +9,7 @@ from engine.authoring.doc import doc
 
 def command(
     word: Annotated[
-        str, typer.Argument(help="A word or a section, such as train.lora.rank.", show_default=False)
+        str, typer.Argument(help="A word or a section, such as train.adapter.rank.", show_default=False)
     ],
 ) -> None:
     """Say what a word means, its default, what runs again when it changes, and how it is written."""

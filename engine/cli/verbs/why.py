@@ -29,7 +29,7 @@ from engine.words.table import MEANINGS
 
 def command(
     word: Annotated[
-        str, typer.Argument(help="A word or a section, such as train.lora.rank.", show_default=False)
+        str, typer.Argument(help="A word or a section, such as train.adapter.rank.", show_default=False)
     ],
     recipe: RecipeFile,
     sets: Sets = None,

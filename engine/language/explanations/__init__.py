@@ -9,6 +9,7 @@ from engine.language.explanations.elsewhere import ELSEWHERE
 from engine.language.explanations.explanation import Explanation
 from engine.language.explanations.files import FILES
 from engine.language.explanations.layers import LAYERS
+from engine.language.explanations.optimizing import OPTIMIZING
 from engine.language.explanations.reading import READING
 from engine.language.explanations.sharing import SHARING
 from engine.language.explanations.training import TRAINING
@@ -22,6 +23,7 @@ EXPLANATIONS: dict[str, Explanation] = {
     **LAYERS,
     **FILES,
     **TRAINING,
+    **OPTIMIZING,
     **CLIPS,
     **ELSEWHERE,
     **SHARING,

@@ -1,8 +1,29 @@
-"""41xx: the clips of a recipe, which a plan looks at."""
+"""408x and 41xx: what the clips of a recipe are for, and the clips themselves, which a plan looks at."""
 
 from engine.language.explanations.explanation import Explanation
 
 CLIPS = {
+    "RCP4080": Explanation(
+        "A clip of a dataset with `role: evaluate` has the content of one that is trained on, whatever the two are called, and their windows "
+        "share frames. Its loss falls with what is learnt by heart, and no longer says whether anything was understood.",
+        "Keep such clips in one of the two datasets, or take windows that do not overlap.",
+    ),
+    "RCP4081": Explanation(
+        "`train.evaluation` asks for the loss on clips that are held out, and no dataset is.",
+        "Put a few clips into a folder of their own and name it: `data.more: {held: {source: {kind: folder, path: held-out}, role: evaluate}}`.",
+        "train: {evaluation: {kind: held_out, every: 100, samples: 4, levels: 8}}\n",
+    ),
+    "RCP4082": Explanation(
+        "A dataset has `role: evaluate`: its clips are not trained on. `train.evaluation` measures nothing, so they are used for nothing.",
+        "Switch the evaluation on, with `train.evaluation: {kind: held_out, …}`, or leave the dataset out with `repeats: 0`.",
+        "data: {more: {held: {source: {kind: folder, path: held-out}, role: evaluate}}}\n",
+    ),
+    "RCP4083": Explanation(
+        "Either no dataset has `role: train`, so that nothing is learnt; or clips are to stay as the model without the adapter makes them, "
+        "while all weights of the model are trained and there is no adapter to do without.",
+        "Give one dataset `role: train`; those of `data.more` have the role of `data` unless they say another. To regularise, train an adapter.",
+        "data: {role: regularise}\n",
+    ),
     "RCP4101": Explanation(
         "The folder of clips is not there, or nothing in it can be trained on. A relative path is relative to the file that "
         "says it, and `~` has no meaning.",

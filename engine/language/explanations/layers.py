@@ -16,13 +16,13 @@ LAYERS = {
         "A directive (`$append`, `$prepend`, `$remove`, `$replace`, `$unset`) finds nothing below that it could change. If "
         "it were skipped, the layer below could be renamed and the wish would be lost.",
         "Look at what stands below with `recipe why WORD FILE`, and mend the path or take the directive out.",
-        "train: {lora: {targets: {$remove: [nothing]}}}\n",
+        "train: {adapter: {targets: {$remove: [nothing]}}}\n",
     ),
     "RCP2205": Explanation(
         "`${…}` names a word that has no value, a section, itself through others, or the environment where the environment "
         "may not speak: only words that say where things lie may depend on it.",
         "Name a word with a value; write `$${` for a plain `${`.",
-        'train: {lora: {alpha: "${train.lora.rnk}"}}\n',
+        'train: {adapter: {alpha: "${train.adapter.rnk}"}}\n',
     ),
     "RCP2206": Explanation(
         "Two layers side by side, neither of which knows of the other, give a word two values, and nobody above decides. "

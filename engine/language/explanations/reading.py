@@ -51,7 +51,7 @@ READING = {
     "RCP1008": Explanation(
         "`True` and `FALSE` are true and false in YAML 1.2 and texts for some other programs.",
         "Write `true`, `false` or `null`; `recipe fmt` does it.",
-        "train: {gradient_checkpointing: True}\n",
+        "data: {latents: {compress: True}}\n",
     ),
     "RCP1009": Explanation(
         "`recipe fmt` reads again what it made of a file. It would have said something else, or would have lost a comment, so "

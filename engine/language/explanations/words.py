@@ -8,7 +8,7 @@ WORDS = {
         "change what is learnt, and nobody would notice.",
         "Follow the suggestion: a word that is near, the section where it belongs, or its name here if it comes from "
         "another trainer. `recipe doc SECTION` lists what a section has. Notes of your own stand under `meta`.",
-        "train: {lora: {rnk: 8}}\n",
+        "train: {adapter: {rnk: 8}}\n",
     ),
     "RCP2002": Explanation(
         "The value is of another kind than the word wants, out of its range, or none of its choices. Values are never "

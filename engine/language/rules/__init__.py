@@ -5,17 +5,33 @@ at words, and at the ``kind`` of a choice, but never at classes: what it is give
 """
 
 from engine.language.rules.attention import kernels_are_there, sage_does_not_train
+from engine.language.rules.crepa import (
+    hidden_tokens_are_whole,
+    hidden_tokens_have_a_block,
+    teacher_sees_whole_patches,
+)
 from engine.language.rules.data import area_is_not_a_height, frames_are_whole, size_is_known, sizes_are_tiles
 from engine.language.rules.datasets import (
     captions_have_a_table,
+    clips_are_measured,
     datasets_have_names,
     filters_compile,
     intervals_are_legal,
     lengths_agree,
+    measured_clips_are_not_dealt,
     repeats_count,
+    roles_can_be_played,
     shapes_are_asked_once,
     something_is_seen,
     weights_count,
+)
+from engine.language.rules.devices import devices_are_there, devices_have_work
+from engine.language.rules.memory import (
+    offloaded_blocks_are_recomputed,
+    routes_keep_tokens,
+    routes_lead_through,
+    routes_spare_the_ends,
+    trained_weights_stay,
 )
 from engine.language.rules.model import (
     codec_halves_what_it_says,
@@ -23,6 +39,17 @@ from engine.language.rules.model import (
     numbers_fit,
     revisions_are_commits,
 )
+from engine.language.rules.noise import mode_is_one, range_is_one, range_is_reached, rollouts_happen
+from engine.language.rules.optimizing import (
+    decay_is_not_rounded_away,
+    full_is_whole,
+    muon_has_matrices,
+    rate_is_a_factor,
+    result_is_made,
+    rounding_is_built,
+    schedule_free_has_no_schedule,
+)
+from engine.language.rules.precision import eight_bits_can_be_had, int8_is_closer
 from engine.language.rules.rule import Rule
 from engine.language.rules.sampling import (
     guidance_is_safe,
@@ -36,7 +63,7 @@ from engine.language.rules.sampling import (
 from engine.language.rules.training import (
     batches_are_filled,
     checkpoints_are_made,
-    chunks_save_memory,
+    chunks_are_made_of_tokens,
     patterns_compile,
     rate_is_moderate,
     something_is_learnt,
@@ -60,6 +87,9 @@ RULES: tuple[Rule, ...] = (
     weights_count,
     repeats_count,
     something_is_seen,
+    roles_can_be_played,
+    clips_are_measured,
+    measured_clips_are_not_dealt,
     captions_have_a_table,
     filters_compile,
     prompts_are_names,
@@ -76,7 +106,30 @@ RULES: tuple[Rule, ...] = (
     something_is_learnt,
     rate_is_moderate,
     strength_is_usual,
-    chunks_save_memory,
+    rounding_is_built,
+    decay_is_not_rounded_away,
+    muon_has_matrices,
+    rate_is_a_factor,
+    schedule_free_has_no_schedule,
+    result_is_made,
+    full_is_whole,
+    range_is_one,
+    range_is_reached,
+    rollouts_happen,
+    mode_is_one,
+    chunks_are_made_of_tokens,
+    offloaded_blocks_are_recomputed,
+    trained_weights_stay,
+    routes_lead_through,
+    routes_spare_the_ends,
+    routes_keep_tokens,
     sage_does_not_train,
     kernels_are_there,
+    devices_have_work,
+    devices_are_there,
+    eight_bits_can_be_had,
+    int8_is_closer,
+    hidden_tokens_have_a_block,
+    teacher_sees_whole_patches,
+    hidden_tokens_are_whole,
 )

@@ -75,7 +75,7 @@ def shapes_are_asked_once(recipe: "Recipe", at: At) -> Findings:
 
 def weights_count(recipe: "Recipe", at: At) -> Findings:
     """Weights that nothing reads would be believed."""
-    weights = {path: dataset.weight for path, dataset in datasets(recipe).items()}
+    weights = {path: one.weight for path, one in datasets(recipe).items() if one.role != "evaluate"}
     if recipe.data.mix == "by_count" and len(set(weights.values())) > 1:
         path = next(path for path, weight in weights.items() if weight != recipe.data.weight)
         yield found(
@@ -87,7 +87,7 @@ def weights_count(recipe: "Recipe", at: At) -> Findings:
 def repeats_count(recipe: "Recipe", at: At) -> Findings:
     """Repeats that nothing reads would be believed as well; 0 leaves a dataset out either way."""
     for path, dataset in each(recipe, at, "repeats"):
-        if recipe.data.mix == "by_weight" and dataset.repeats > 1:
+        if recipe.data.mix == "by_weight" and dataset.repeats > 1 and dataset.role != "evaluate":
             yield found(
                 at, "RCP4027", f"{path}.repeats", "repeats do nothing where an epoch is made `by_weight`",
                 "write a larger `weight`, or `data.mix: by_count`", because="data.mix", severity="warning",
@@ -104,6 +104,55 @@ def something_is_seen(recipe: "Recipe", at: At) -> Findings:
             "every dataset is left out: `repeats` is 0",
             "write 1 or more for one of them",
         )
+
+
+def clips_are_measured(recipe: "Recipe", at: At) -> Findings:
+    """An evaluation needs clips of its own, and clips that are kept from training for nothing are lost."""
+    measured = [
+        path for path, dataset in datasets(recipe).items() if dataset.repeats and dataset.role == "evaluate"
+    ]
+    held_out = recipe.train.evaluation.kind == "held_out"
+    if held_out and not measured:
+        yield found(
+            at, "RCP4081", "train.evaluation.kind", "no dataset has clips to measure the loss on",
+            "name some that are not trained on: `data.more: {held: {source: {kind: folder, path: held-out}, role: evaluate}}`; or write "
+            "`train.evaluation: {kind: none}`",
+        )  # fmt: skip
+    if measured and not held_out:
+        yield found(
+            at, "RCP4082", f"{measured[0]}.role", "its clips are to measure the loss on, and it is not measured: nothing reads them",
+            "write `train.evaluation: {kind: held_out, every: 100, samples: 4, levels: 8}`, leave them out with `repeats: 0`, or train "
+            "on them with `role: train`",
+            because="train.evaluation.kind", severity="warning",
+        )  # fmt: skip
+
+
+def roles_can_be_played(recipe: "Recipe", at: At) -> Findings:
+    """Somebody must be learnt from, and what is to stay needs a model without the adapter to be compared with."""
+    roles = {path: dataset.role for path, dataset in datasets(recipe).items() if dataset.repeats}
+    if roles and "train" not in roles.values():
+        yield found(
+            at, "RCP4083", f"{next(iter(roles))}.role", "no dataset is trained on: none has the role `train`",
+            "a dataset of `data.more` has the role of `data` unless it says another: write `role: train` where clips are to be learnt",
+        )  # fmt: skip
+    if recipe.train.adapter.kind == "full":
+        for path in (path for path, role in roles.items() if role == "regularise"):
+            yield found(
+                at, "RCP4083", f"{path}.role", "its clips are to stay as the model without the adapter makes them, and there is no adapter",
+                "train an adapter, such as `train.adapter: {kind: lora, …}`; or leave the dataset out with `repeats: 0`",
+                because="train.adapter.kind",
+            )  # fmt: skip
+
+
+def measured_clips_are_not_dealt(recipe: "Recipe", at: At) -> Findings:
+    """Each clip that the loss is measured on counts once, however often an epoch would show it."""
+    for word in ("repeats", "weight"):
+        for path, dataset in each(recipe, at, word):
+            if dataset.role == "evaluate" and getattr(dataset, word) not in (0, 1):
+                yield found(
+                    at, "RCP4027", f"{path}.{word}", f"`{word}` does nothing for clips that the loss is measured on: each counts once",
+                    "take it out", because=f"{path}.role", severity="warning",
+                )  # fmt: skip
 
 
 def captions_have_a_table(recipe: "Recipe", at: At) -> Findings:

@@ -1,5 +1,6 @@
 """Rules about training: settings that learn nothing, too much, or not what was meant."""
 
+import math
 import re
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,10 @@ from engine.language.rules.rule import At, Findings, by_default, by_machine, fou
 if TYPE_CHECKING:
     from engine.words.recipe import Recipe
 
-TOO_HIGH = {"adamw": 1e-3, "lion": 2.5e-4}
+TOO_HIGH = {
+    "adamw": 1e-3, "adamw_8bit": 1e-3, "adafactor": 1e-3, "muon": 1e-3, "schedule_free": 5e-3,
+    "lion": 2.5e-4, "lion_8bit": 2.5e-4, "prodigy": 5,
+}  # fmt: skip
 
 
 def warm_up_ends(recipe: "Recipe", at: At) -> Findings:
@@ -56,12 +60,14 @@ def checkpoints_are_made(recipe: "Recipe", at: At) -> Findings:
 
 def patterns_compile(recipe: "Recipe", at: At) -> Findings:
     """A pattern with a slip in it would stop the run after the long caching stages."""
-    for pattern in recipe.train.lora.targets:
+    if recipe.train.adapter.kind == "full":
+        return
+    for pattern in recipe.train.adapter.targets:
         try:
             re.compile(pattern)
         except re.error as error:
             yield found(
-                at, "RCP4006", "train.lora.targets", f"{pattern!r} is not a pattern: {error}",
+                at, "RCP4006", "train.adapter.targets", f"{pattern!r} is not a pattern: {error}",
                 "patterns are regular expressions: write `\\.` for a point and `\\(` for a bracket",
             )  # fmt: skip
 
@@ -79,11 +85,12 @@ def rate_is_moderate(recipe: "Recipe", at: At) -> Findings:
     """Too high a rate brings square grids into the samples (quickstart).
 
     Too high is five times what is usual for a LoRA of Wan: 1e-4 to 2e-4 with AdamW (DiffSynth-Studio and
-    musubi-tuner), 5e-5 with Lion (quickstart; Chen et al., 2023, advise 3 to 10 times less than AdamW). A model with
-    random weights is so small that it wants more.
+    musubi-tuner), 5e-5 with Lion (quickstart; Chen et al., 2023, advise 3 to 10 times less than AdamW). Adafactor and Muon
+    step here as far as AdamW does; without a schedule AdamW takes up to 10 times more (Defazio et al., 2024); Prodigy's is a
+    factor, usually 1. A model with random weights is so small that it wants more.
     """
     rate, kind = recipe.train.learning_rate, recipe.train.optimizer.kind
-    if recipe.model.source.kind != "built" and rate >= TOO_HIGH[kind]:
+    if recipe.model.source.kind != "built" and rate >= TOO_HIGH.get(kind, math.inf):
         yield found(
             at, "RCP4018", "train.learning_rate", f"a learning rate of {rate:g} is very high for `{kind}`",
             f"it breaks the model instead of teaching it; stay below {TOO_HIGH[kind]:g}",
@@ -97,31 +104,23 @@ def strength_is_usual(recipe: "Recipe", at: At) -> Findings:
     Usual is 1 (diffusers, SimpleTuner, diffusion-pipe) or 2 (Biderman et al., 2024). Recipes that leave alpha at 1 and
     raise the rank, as musubi-tuner's default does, train at 1/rank and seem to learn nothing.
     """
-    rank, alpha = recipe.train.lora.rank, recipe.train.lora.alpha
+    if recipe.train.adapter.kind == "full":
+        return
+    rank, alpha = recipe.train.adapter.rank, recipe.train.adapter.alpha
     if not rank / 8 <= alpha <= 2 * rank:
         yield found(
-            at, "RCP4019", "train.lora.alpha", f"alpha {alpha:g} at rank {rank} scales the adapter by {alpha / rank:.3g}",
+            at, "RCP4019", "train.adapter.alpha", f"alpha {alpha:g} at rank {rank} scales the adapter by {alpha / rank:.3g}",
             f"it is a factor on what is learnt: write {rank}, and change the learning rate instead",
-            because="train.lora.rank", severity="warning",
+            because="train.adapter.rank", severity="warning",
         )  # fmt: skip
 
 
-def chunks_save_memory(recipe: "Recipe", at: At) -> Findings:
-    """Chunks save memory only where a block is recomputed: otherwise every chunk is kept for the backward pass.
-
-    And a chunk is made of tokens: there cannot be more chunks than those.
-    """
-    train, path = recipe.train, "train.feed_forward_chunks"
-    chunks = train.feed_forward_chunks
-    if chunks > 1 and not train.gradient_checkpointing:
-        yield found(
-            at, "RCP4016", path, f"{chunks} chunks save nothing without gradient checkpointing",
-            "set `train.gradient_checkpointing: true`, or 1 chunk", because="train.gradient_checkpointing",
-            severity="warning",
-        )  # fmt: skip
+def chunks_are_made_of_tokens(recipe: "Recipe", at: At) -> Findings:
+    """A chunk is made of tokens: there cannot be more chunks than those."""
+    chunks = recipe.train.feed_forward_chunks
     if chunks > (tokens := _tokens(recipe)):
         yield found(
-            at, "RCP4016", path, f"{chunks} chunks for {tokens} tokens: only {tokens} can be made",
+            at, "RCP4016", "train.feed_forward_chunks", f"{chunks} chunks for {tokens} tokens: only {tokens} can be made",
             f"write at most {tokens}", because="data.size", severity="warning",
         )  # fmt: skip
 

@@ -1,13 +1,13 @@
-"""Write the adapter in the form that other programs load."""
+"""Write what was trained in the form that other programs load."""
 
 from engine.seam import Runtime, Spec, Stage, at
+from engine.words.adapter import Dora, Full, Loha, Lokr, Lora
 
 
 class ExportSpec(Spec):
     """What a reader of the file must know."""
 
-    rank: int = at("train.lora.rank")
-    alpha: float = at("train.lora.alpha")
+    adapter: Lora | Dora | Lokr | Loha | Full = at("train.adapter")
 
 
 class ExportRuntime(Runtime):
@@ -16,10 +16,10 @@ class ExportRuntime(Runtime):
 
 EXPORT = Stage(
     name="export",
-    version=1,
+    version=2,
     spec=ExportSpec,
     runtime=ExportRuntime,
-    needs=("train/adapter",),
+    needs=("train/adapter", "fetch_model/transformer"),
     entry="engine.stages.export.run:export",
-    does="write the LoRA as other programs load it",
+    does="write what was trained as other programs load it",
 )

@@ -8,6 +8,7 @@ Three rules, and no others:
    then are they aged.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +49,7 @@ class Shot:
         return line[0].upper() + line[1:]
 
 
-def draw_cartoons(folder: Path, clips: int, seed: int) -> None:
+def draw_cartoons(folder: Path, clips: int, seed: int, go_on: Callable[[], None] = lambda: None) -> None:
     """Write ``clips`` cartoons to ``folder``: ``000-cat.mp4`` with ``000-cat.txt`` beside it.
 
     Each is 128x128 pixels, 33 frames at 16 per second, all grey. The figures take turns.
@@ -57,9 +58,11 @@ def draw_cartoons(folder: Path, clips: int, seed: int) -> None:
         folder: made if it is not there.
         clips: how many, at least 0.
         seed: another seed gives other scenes, directions and scratches.
+        go_on: called before each; what it raises ends the drawing.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for index in range(clips):
+        go_on()
         shot = _choose(index, seed)
         wear = np.random.default_rng((seed, index))
         stem = folder / f"{index:03d}-{shot.figure.name}"

@@ -33,11 +33,11 @@ def fetch_data(work: Fetching) -> None:
         folder = work.output / "clips" / folder_of(source)
         folder.mkdir(parents=True)
         if isinstance(source, DrawnSource):
-            draw_cartoons(folder, source.clips, source.seed)
+            draw_cartoons(folder, source.clips, source.seed, lambda: _stop_when_asked(work))
         elif isinstance(source, HubSource):
             # a branch means what it meant when it was first asked for
             there = _found_before(work, source) or {"commit": source.revision}
-            commit = link_commit("dataset", source.repository, there["commit"], FILES, folder)
+            commit = link_commit("dataset", source.repository, there["commit"], FILES, folder, work.stopping)
             _remember(work, source, {"commit": commit})
             about.append({"repository": source.repository, "commit": commit})
         else:

@@ -26,7 +26,9 @@ def fetch_model(work: Work[FetchModelSpec, FetchModelRuntime]) -> None:
     if isinstance(spec.source, BuiltModel):
         build(work.output, spec.transformer, spec.codec, spec.text_encoder, spec.source.seed)
     else:
-        commit = link_commit("model", spec.source.repository, spec.source.revision, FILES, work.output)
+        commit = link_commit(
+            "model", spec.source.repository, spec.source.revision, FILES, work.output, work.stopping
+        )
         about = {"repository": spec.source.repository, "commit": commit}
         (work.output / "source.json").write_text(json.dumps(about))
     try:

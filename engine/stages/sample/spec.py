@@ -1,6 +1,7 @@
 """Make the same videos with and without the adapter, and put them side by side."""
 
 from engine.seam import Foresight, Runtime, Spec, Stage, View, at
+from engine.words.adapter import Dora, Full, Loha, Lokr, Lora
 
 
 class SampleSpec(Spec):
@@ -19,6 +20,7 @@ class SampleSpec(Spec):
     fps: int = at("model.fps")
     max_tokens: int = at("model.text_encoder.max_tokens")
     precision: str = at("train.precision")
+    adapter: Lora | Dora | Lokr | Loha | Full = at("train.adapter")
 
 
 class SampleRuntime(Runtime):

@@ -7,13 +7,15 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from engine.clips.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from engine.clips.sizes import Cut
 from engine.seam import Foresight, Trouble
 from engine.stages.survey.look import Clip, Survey
-from engine.stages.survey.wanted import MAIN
 from engine.words.data import FolderSource, ListSource, TableSource
 
 LEFT_OUT = "they are left out"
 _MOST_NAMES = 10  # names that one message lists
+_PURPOSES = {"train": "train on", "evaluate": "measure the loss on"}  # roles that need a clip
+_BESIDE = {"regularise": ", to regularise"}  # role → what is said beside the share of an epoch
 MUCH = 1.25  # from here on a person sees that a picture was enlarged
 
 
@@ -71,8 +73,48 @@ def troubles(survey: Survey) -> Iterator[Trouble]:
         for trouble in _of_dataset(survey, path, clips):
             before += not trouble.warning
             yield trouble
-    if not before and not survey.kept:
-        yield Trouble("RCP4101", f"{MAIN}.source", f"no clip of {len(survey.clips)} is left to train on")
+    if not before:
+        yield from _nothing_left(survey)
+    yield from _known_already(survey)
+
+
+def _nothing_left(survey: Survey) -> Iterator[Trouble]:
+    """Every clip with a role was left out, each as the recipe asks, and nothing can take its part."""
+    for role, purpose in _PURPOSES.items():
+        paths = [path for path, dataset in survey.spec.datasets.items() if dataset.role == role]
+        clips = [clip for clip in survey.clips if clip.dataset in paths]
+        if paths and all(clip.word for clip in clips):
+            yield Trouble("RCP4101", f"{paths[0]}.source", f"no clip of {len(clips)} is left to {purpose}")
+
+
+def _known_already(survey: Survey) -> Iterator[Trouble]:
+    """Clips that the loss is measured on and that are trained on as well, whatever they are called there."""
+    trained: dict[str, list[tuple[Clip, Cut]]] = {}
+    measured: dict[str, list[Clip]] = {}
+    for clip in survey.kept:
+        if survey.role(clip) == "train":
+            trained.setdefault(clip.seen.digest, []).extend((clip, cut) for cut in clip.cuts)
+        elif survey.role(clip) == "evaluate":
+            measured.setdefault(clip.dataset, []).append(clip)
+    for path, clips in measured.items():
+        known = {
+            clip.shown: other
+            for clip in clips
+            for other, cut in trained.get(clip.seen.digest, ())
+            if any(_overlap(cut, own) for own in clip.cuts)
+        }
+        if known:
+            names = _listed([f"{name} ({other.dataset}: {other.shown})" for name, other in known.items()])
+            yield Trouble(
+                "RCP4080", f"{path}.role", f"{len(known)} of {len(clips)} clips that the loss is measured on are also trained on: {names}",
+                "their loss falls with what is learnt by heart: keep them in one of the two, or take windows that do not overlap",
+                warning=True,
+            )  # fmt: skip
+
+
+def _overlap(one: Cut, other: Cut) -> bool:
+    """Whether two cuts of the same file share a frame."""
+    return one.start < other.start + other.period and other.start < one.start + one.period
 
 
 def _of_dataset(survey: Survey, path: str, clips: Sequence[Clip]) -> Iterator[Trouble]:
@@ -158,11 +200,13 @@ def _notes(survey: Survey) -> Iterator[str]:
     number = len(survey.samples)
     yield f"{number} clip{'s' if number != 1 else ''}: {buckets}" + (f"; {left} left out" if left else "")
     if len(survey.listings) > 1:
-        takes = survey.takes
-        whole = sum(takes.values()) or 1
+        whole = sum(survey.takes.values()) or 1
         yield "an epoch: " + ", ".join(
-            f"{take} of {path} ({take / whole:.0%})" for path, take in takes.items()
+            f"{take} of {path} ({take / whole:.0%}{_BESIDE.get(survey.spec.datasets[path].role, '')})"
+            for path, take in survey.takes.items()
         )
+    if number := len(survey.measured):
+        yield f"{number} clip{'s' if number != 1 else ''} to measure the loss on"
     if survey.others:
         yield "not looked at: " + ", ".join(f"{count} {suffix}" for suffix, count in survey.others.items())
 

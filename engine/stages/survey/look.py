@@ -63,17 +63,31 @@ class Survey:
 
     @cached_property
     def samples(self) -> tuple[tuple[str, Clip, Cut], ...]:
-        """What is trained on, each with the id of its latents: a cut of a file and the words about it; in order of content."""
+        """What is trained on or measured, each with the id of its latents: a cut of a file and the words about it; in order of content."""
         found = [(id_of(clip, cut), clip, cut) for clip in self.kept for cut in clip.cuts]
-        return tuple(sorted(found, key=lambda sample: (sample[0], sample[1].captions)))
+        return tuple(sorted(found, key=lambda one: (one[0], one[1].captions, self.role(one[1]))))
+
+    def role(self, clip: Clip) -> str:
+        """Return what a clip is for: ``train``, ``evaluate`` or ``regularise``."""
+        return self.spec.datasets[clip.dataset].role
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:
-        """How many samples each dataset gives of each shape in an epoch."""
-        places: dict[str, dict[Bucket, list[int]]] = {path: {} for path in self.spec.datasets}
+        """How many samples each dataset gives of each shape in an epoch; those that are only measured give none."""
+        places: dict[str, dict[Bucket, list[int]]] = {}
         for number, (_, clip, cut) in enumerate(self.samples):
-            places[clip.dataset].setdefault(cut.bucket, []).append(number)
+            if self.role(clip) != "evaluate":
+                places.setdefault(clip.dataset, {}).setdefault(cut.bucket, []).append(number)
         return mixed(places, self.spec)
+
+    @cached_property
+    def measured(self) -> tuple[int, ...]:
+        """Numbers of the samples that the loss is measured on, in order of content; a clip that is there twice counts once."""
+        first: dict[str, int] = {}
+        for number, (key, clip, _) in enumerate(self.samples):
+            if self.role(clip) == "evaluate":
+                first.setdefault(key, number)
+        return tuple(first.values())
 
     @cached_property
     def same(self) -> dict[tuple[str, str], str]:
@@ -88,8 +102,8 @@ class Survey:
 
     @cached_property
     def takes(self) -> dict[str, int]:
-        """How many samples each dataset gives in an epoch."""
-        takes = dict.fromkeys(self.spec.datasets, 0)
+        """How many samples each dataset that epochs deal gives in one."""
+        takes = {path: 0 for path, dataset in self.spec.datasets.items() if dataset.role != "evaluate"}
         for group in self.groups:
             takes[group.dataset] += group.take
         return takes
@@ -120,7 +134,10 @@ class Survey:
             key: {"id": key, "media": clip.seen.digest, "cut": as_json(cut)}
             for key, clip, cut in self.samples
         }
-        samples = [{"clip": key, "captions": list(clip.captions)} for key, clip, _ in self.samples]
+        samples = [
+            {"clip": key, "captions": list(clip.captions), "role": self.role(clip)}
+            for key, clip, _ in self.samples
+        ]
         groups = [
             {"bucket": [group.bucket.width, group.bucket.height, group.bucket.frames], "take": group.take,
              "samples": list(group.samples)} for group in self.groups
@@ -128,9 +145,11 @@ class Survey:
         texts = sorted({text for clip in self.kept for text in clip.captions})
         return {
             "clips": Foreseen({"clips.json": canonical([clips[key] for key in sorted(clips)])}),
-            "samples": Foreseen({"samples.json": canonical(samples), "groups.json": canonical(groups)}),
+            "samples": Foreseen({
+                "samples.json": canonical(samples), "groups.json": canonical(groups), "evaluation.json": canonical(self.measured),
+            }),
             "texts": Foreseen({"texts.json": canonical(texts)}),
-        }
+        }  # fmt: skip
 
 
 def id_of(clip: Clip, cut: Cut) -> str:

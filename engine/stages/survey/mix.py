@@ -30,14 +30,14 @@ def mixed(places: Mapping[str, Mapping[Bucket, Sequence[int]]], spec: SurveySpec
     """Return the groups of an epoch by shape and content, whatever the datasets are called.
 
     Args:
-        places: numbers of the samples by dataset and shape.
+        places: numbers of the samples by dataset and shape; without those that the loss is only measured on.
     """
     groups = [
         Group(path, bucket, tuple(numbers), len(numbers) * spec.datasets[path].repeats)
         for path, shapes in places.items()
         for bucket, numbers in shapes.items()
     ]
-    if spec.mix == "by_weight":
+    if groups and spec.mix == "by_weight":
         groups = _weighted(groups, {path: dataset.weight for path, dataset in spec.datasets.items()})
     if spec.small_buckets == "repeat":
         groups = _filled(groups, spec.batch_size)

@@ -1,5 +1,6 @@
 """What becomes of every clip, as plain data for people: ``survey.json``, the page and the terminal show the same."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -53,11 +54,14 @@ def _totals(survey: Survey, clips: Sequence[dict[str, Any]]) -> dict[str, Any]:
     files: dict[Path, list[dict[str, Any]]] = {}
     for clip, said in zip(survey.clips, clips, strict=True):
         files.setdefault(clip.path, []).append(said)
+    roles = Counter(survey.role(clip) for _, clip, _ in survey.samples)
     best = [min((said["use"] for said in uses), key=_USES.index) for uses in files.values()]
     return {
         "files": len(files),
         **{use: best.count(use) for use in _USES},
-        "training clips": len(survey.samples),
+        "training clips": len(survey.samples) - roles["evaluate"],
+        "regularisation clips": roles["regularise"],
+        "evaluation clips": len(survey.measured),
         "seconds": round(sum(uses[0]["seconds"] or 0 for uses in files.values()), 3),
         "seconds used": round(
             sum(_covered([pair for said in uses for pair in said["used"]]) for uses in files.values()), 3
@@ -121,14 +125,15 @@ def _covered(used: list[list[float]]) -> float:
 
 def _dataset(path: str, survey: Survey) -> dict[str, Any]:
     clips = [clip for clip in survey.clips if clip.dataset == path]
-    takes = survey.takes
+    take, whole = survey.takes.get(path, 0), sum(survey.takes.values())
     return {
         "name": path,
+        "role": survey.spec.datasets[path].role,
         "from": _from(survey.spec.datasets[path]),
         "files": len(clips),
         "kept": sum(not clip.word for clip in clips),
-        "per epoch": takes[path],
-        "share": round(takes[path] / (sum(takes.values()) or 1), 4),
+        "per epoch": take,
+        "share": round(take / (whole or 1), 4),
     }
 
 
@@ -139,14 +144,13 @@ def _from(dataset: Dataset) -> str:
 
 
 def _buckets(survey: Survey, sheets: frozenset[Bucket]) -> list[dict[str, Any]]:
-    takes: dict[Bucket, int] = {}
-    clips: dict[Bucket, int] = {}
+    clips = Counter(cut.bucket for _, _, cut in survey.samples)
+    takes = dict.fromkeys(sorted(clips), 0)  # a shape that the loss is only measured at gives none
     for group in survey.groups:
-        takes[group.bucket] = takes.get(group.bucket, 0) + group.take
-        clips[group.bucket] = clips.get(group.bucket, 0) + len(group.samples)
+        takes[group.bucket] += group.take
     size = survey.spec.batch_size
     return [
         {"bucket": str(bucket), "clips": clips[bucket], "per epoch": take, "batches": round(take / size, 2),
          "waiting": take % size, "sheet": sheet_name(bucket) if bucket in sheets else None}
-        for bucket, take in sorted(takes.items())
+        for bucket, take in takes.items()
     ]  # fmt: skip

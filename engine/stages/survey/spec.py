@@ -20,7 +20,7 @@ def _foresee(view: View) -> Foresight:
 
 SURVEY = Stage(
     name="survey",
-    version=2,
+    version=3,
     spec=SurveySpec,
     runtime=SurveyRuntime,
     needs=("fetch_data/clips",),

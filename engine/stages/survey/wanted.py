@@ -5,8 +5,6 @@ from engine.words.data import Dataset
 from engine.words.model import Frames
 from engine.words.table import by_path
 
-MAIN = "data"  # the dataset that `data` itself is
-
 
 class SurveySpec(Spec):
     """What decides which clips are used, and how."""

@@ -9,6 +9,8 @@ import regex
 from engine.words.model import Transformer
 
 PATCH = 1 * 2 * 2  # latents that one token covers
+BYTES = {"fp32": 4, "bf16": 2}
+FLOAT32 = 4
 PATIENCE = 0.05  # seconds for one pattern and one name
 
 
@@ -30,6 +32,36 @@ def linear_layers(numbers: Transformer) -> dict[str, tuple[int, int]]:
         layers[f"blocks.{block}.ffn.net.0.proj"] = (width, hidden)
         layers[f"blocks.{block}.ffn.net.2"] = (hidden, width)
     return layers
+
+
+def model_bytes(numbers: Transformer, precision: str, quantize: str) -> int:
+    """Return the bytes of the denoiser's weights for text to video, as they lie in memory while an adapter is trained.
+
+    Args:
+        precision: ``fp32`` or ``bf16``; time embedder, norms and modulation tables are float32 all the same.
+        quantize: ``none``, or ``int8`` or ``fp8``: one byte a weight of the linear layers inside of the blocks, and one
+            number a row in the format of the model.
+    """
+    size, width = BYTES[precision], numbers.heads * numbers.head_width
+    total = FLOAT32 * 2 * width  # the table of the head
+    total += size * (numbers.in_channels * PATCH + 1) * width  # the convolution that makes tokens
+    # of a block: its table and one norm in float32, and four norms of queries and keys
+    total += numbers.layers * (FLOAT32 * (6 + 2) * width + size * 4 * width)
+    for name, (wide_in, wide_out) in linear_layers(numbers).items():
+        each = FLOAT32 if ".time_embedder." in name else size
+        bias = each * wide_out
+        quantised = quantize != "none" and name.startswith("blocks.")
+        total += bias + (wide_in + each if quantised else each * wide_in) * wide_out
+    return total
+
+
+def parameters(numbers: Transformer) -> int:
+    """Return how many weights the whole denoiser has, linear layers and all else."""
+    width, inputs = numbers.heads * numbers.head_width, numbers.in_channels * PATCH
+    linear = sum((before + 1) * behind for before, behind in linear_layers(numbers).values())
+    # a block: the norms of queries and keys in both attentions, the norm between them, and the modulation
+    block = 2 * 2 * width + 2 * width + 6 * width
+    return linear + (inputs + 1) * width + numbers.layers * block + 2 * width  # and the modulation at the end
 
 
 @dataclass(frozen=True, slots=True)

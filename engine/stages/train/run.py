@@ -1,250 +1,294 @@
 """Train the adapter: latents and embeddings in, ``adapter.safetensors`` out, checkpoints on the way."""
 
 import json
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
 from engine.device import PRECISIONS, choose
 from engine.endings import Interrupted, StageError
-from engine.seam import Work
-from engine.stages.encode_text.spec import EMPTY
-from engine.stages.train.layers import linear_layers, match
-from engine.stages.train.spec import TrainRuntime, TrainSpec
-from engine.tensors import load_tensors
-from engine.training import checkpoints, noise
-from engine.training.loop import Metrics, NotFinite, Settings, Stopped
+from engine.stages.train.asked import batches_of, crepa_of, items_of, objective_of, optimizer_of, settings_of
+from engine.stages.train.prepare import adapted_layers, blaming, prepare
+from engine.stages.train.samples import Reader, Samples, Training, load_samples
+from engine.stages.train.start import LEAF, Unusable, take
+from engine.training import adapters, checkpoints
+from engine.training.averages import Ema
+from engine.training.devices import Devices, Disagree, FirstFailed, joined
+from engine.training.evaluation import evaluate, still
+from engine.training.loop import Losses, Metrics, NotFinite, Stopped, Watch
 from engine.training.loop import train as train_loop
-from engine.training.lora import NoSuchLayers, adapter_state, add_lora, load_adapter_state, trainable
-from engine.training.optimizers import OPTIMIZERS, flatten, restore
-from engine.training.order import Group, Order
-from engine.wan.attention import NoSuchKernels, use_kernels
+from engine.training.objective import Objective
+from engine.training.offload import offloaded
+from engine.training.optimizers import MissingPackage, shown
+from engine.training.quantise import Report
+from engine.training.state import Best, State
+from engine.training.walk import Course, Walk
 from engine.wan.denoise import predict
-from engine.wan.feed_forward import chunk_feed_forward
 from engine.wan.load import load_transformer
-from engine.wan.text import pad_text
+from engine.wan.lora_file import read_adapter
 
-Training = Work[TrainSpec, TrainRuntime]
+STEPS, EVALUATIONS = "steps.jsonl", "evaluations.jsonl"
 
 
 def train(work: Training) -> None:
-    """Write ``adapter/adapter.safetensors`` and ``log/steps.jsonl``.
+    """Write ``adapter/adapter.safetensors``, and the logs ``log/steps.jsonl`` and ``log/evaluations.jsonl``; of a quantised model also ``log/quantised.json``.
 
     Raises:
-        StageError: a target matches no layer, the kernels are not there, the loss is not finite, or the disk is full.
+        StageError: the model cannot be made ready as asked, the loss is not finite, or the disk is full.
         Interrupted: the state is in a checkpoint.
     """
-    spec, runtime = work.spec, work.runtime
-    device = choose(runtime.device, runtime.threads)
-    model = _adapted_model(work, device)
+    device = choose(work.runtime.device, work.runtime.threads)
+    samples = load_samples(work)
+    model, report = _model(work, device)
     work.shared.mkdir(parents=True, exist_ok=True)
-    run = _Run(work, model, _optimizer(spec, model), load_samples(work), device)
-    start = run.resume()
-    with (work.shared / LOG).open("a") as log:
-        log.write("\n")  # ends a line that a crash may have torn
+    with joined() as devices, _offloaded(work, model, device):
+        run = _run(work, model, samples, device, devices)
+        with _told(run):
+            run.resume()
+            run.go()
+        if devices.first:
+            run.hand_on()
+            if report is not None:
+                (work.output / "log" / "quantised.json").write_text(json.dumps(report.as_json(), indent=1))
+
+
+def _model(work: Training, device: torch.device) -> tuple[torch.nn.Module, Report | None]:
+    """Load the denoiser and make it ready, before any other process waits for this one; says what was quantised."""
+    folder = work.inputs["fetch_model/transformer"].parent
+    model = load_transformer(folder, PRECISIONS[work.spec.precision], torch.device("cpu"))
+    if work.stopping():
+        raise Interrupted
+    report = prepare(work.spec, work.runtime, model, adapted_layers(work.spec), device, work.tell)
+    start = work.spec.start
+    if start.kind == "file":
+        with blaming("train.start.path", Unusable, OSError):
+            named = take(Path(start.path), work.spec.adapter, work.spec.transformer, work.digests[LEAF])
+            adapters.load_adapter_state(model, read_adapter(Path(start.path), named))
+    return model, report
+
+
+@contextmanager
+def _offloaded(work: Training, model: torch.nn.Module, device: torch.device) -> Iterator[None]:
+    """Let blocks wait outside of the device, where that is asked for."""
+    kind = work.runtime.offload.kind
+    if kind == "none":
+        yield
+        return
+    with ExitStack() as stack:
+        with blaming("train.offload", OSError, SafetensorError):
+            folder = work.shared if kind == "disk" else None
+            stack.enter_context(offloaded(list(model.blocks), device, folder))
+        yield
+
+
+@contextmanager
+def _told(run: "_Run") -> Iterator[None]:
+    """Say in the words of a recipe what ended a training."""
     try:
-        train_loop(
-            run.loss_of, trainable(model), run.optimizer, run.samples.order, _settings(spec, runtime), start=start,
-            on_step=run.on_step, save=run.save, stopping=work.stopping,
-        )  # fmt: skip
+        yield
     except Stopped as stopped:
         raise Interrupted from stopped
     except NotFinite as error:
-        raise StageError(f"{error}; the last good checkpoint is kept. Lower `train.learning_rate`, or look at these "
-                         f"clips: {', '.join(run.samples.names(error.samples))}") from error  # fmt: skip
-    except checkpoints.NoRoom as error:
-        raise StageError(str(error)) from error
-    (work.output / "adapter").mkdir()
-    save_file(adapter_state(model), work.output / "adapter" / "adapter.safetensors")
-    _write_log(work)
-
-
-def _adapted_model(work: Training, device: torch.device) -> torch.nn.Module:
-    """Load the denoiser, give it its adapter, and let it work as the machine can."""
-    lora, runtime = work.spec.lora, work.runtime
-    layers = match(linear_layers(work.spec.transformer), lora.targets).names  # as the plan said
-    model = load_transformer(
-        work.inputs["fetch_model/transformer"].parent, PRECISIONS[work.spec.precision], device
-    )
-    try:
-        add_lora(
-            model,
-            rank=lora.rank,
-            alpha=lora.alpha,
-            dropout=lora.dropout,
-            targets=[re.escape(name) for name in layers],
-            seed=work.spec.seed,
+        last = (
+            f"the last good checkpoint is of step {run.saved}" if run.saved else "there is no checkpoint yet"
         )
-        use_kernels(model, runtime.attention, device)
-    except NoSuchLayers as error:
-        raise StageError(f"train.lora.targets: {error}") from error
-    except NoSuchKernels as error:
-        raise StageError(f"train.attention: {error}") from error
-    model.train()
-    if runtime.gradient_checkpointing:
-        model.enable_gradient_checkpointing()
-        chunk_feed_forward(model, runtime.feed_forward_chunks)
-    return model
+        raise StageError(f"{error}; {last}. Lower `train.learning_rate`, or look at these clips: "
+                         f"{', '.join(run.samples.names(error.samples))}") from error  # fmt: skip
+    except (checkpoints.NotSaved, Disagree, FirstFailed) as error:
+        raise StageError(str(error)) from error
 
 
-@dataclass(frozen=True, slots=True)
-class Samples:
-    """What is trained on: sample i pairs a clip's latents with the embeddings of its captions, one or more variants."""
-
-    clips: tuple[str, ...]
-    latents: tuple[str, ...]  # keys of items
-    captions: tuple[tuple[str, ...], ...]  # keys of items
-    empty: str
-    order: Order
-
-    def names(self, indices: Sequence[int]) -> list[str]:
-        """Return the clips of some samples, once each."""
-        return sorted({self.clips[index] for index in indices})
-
-
-def load_samples(work: Training) -> Samples:
-    """Pair clips with their captions, and order them by bucket."""
-    said = json.loads((work.inputs["survey/samples"] / "samples.json").read_text())
-    latents = json.loads((work.inputs["encode_video/latents"] / "latents.json").read_text())
-    texts = json.loads((work.inputs["encode_text/captions"] / "captions.json").read_text())
-    return Samples(
-        clips=tuple(work.files.get(latents[sample["clip"]]["media"], sample["clip"]) for sample in said),
-        latents=tuple(latents[sample["clip"]]["item"] for sample in said),
-        captions=tuple(tuple(texts[caption] for caption in sample["captions"]) for sample in said),
-        empty=texts[EMPTY],
-        order=_order(work),
-    )
+def _run(
+    work: Training, model: torch.nn.Module, samples: Samples, device: torch.device, devices: Devices
+) -> "_Run":
+    spec = work.spec
+    crepa = crepa_of(spec, Reader(work, samples)) if samples.features else None
+    trained = adapters.trained(model)
+    if crepa is not None:
+        crepa.projector.to(device)
+        trained |= crepa.parameters
+    with blaming("train.optimizer.kind", MissingPackage):
+        state = State(trained, optimizer_of(spec, list(trained.values())))
+    if spec.ema.kind != "none":
+        where = torch.device("cpu") if work.runtime.ema_on == "cpu" else device
+        settings = spec.ema.model_dump(exclude={"kind"})
+        state.ema = Ema(adapters.trained(model), **settings, device=where)
+    return _Run(work, model, samples, device, devices, state, objective_of(spec, work.runtime, crepa))
 
 
-def _order(work: Training) -> Order:
-    groups = json.loads((work.inputs["survey/samples"] / "groups.json").read_text())
-    buckets: dict[tuple[int, ...], list[Group]] = {}
-    for group in groups:
-        buckets.setdefault(tuple(group["bucket"]), []).append(Group(tuple(group["samples"]), group["take"]))
-    # by shape, so that it does not matter which bucket was met first
-    in_turn = tuple(tuple(buckets[bucket]) for bucket in sorted(buckets))
-    return Order(in_turn, work.spec.batch_size, work.spec.seed)
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Run:
-    """A training on its way: everything that a step touches."""
+    """A training on its way: everything that a step touches.
+
+    Attributes:
+        saved: the step of the newest checkpoint; 0 before the first.
+    """
 
     work: Training
     model: torch.nn.Module
-    optimizer: torch.optim.Optimizer
     samples: Samples
     device: torch.device
+    devices: Devices
+    state: State
+    objective: Objective
+    saved: int = 0
 
-    def loss_of(self, indices: Sequence[int], positions: Sequence[int]) -> Tensor:
-        """Return the flow-matching loss of some samples; every draw is a function of seed and position."""
-        spec, dtype = self.work.spec, PRECISIONS[self.work.spec.precision]
-        latent_BCFHW = torch.stack([self._latent(index) for index in indices])
-        text_BLD = torch.stack([self._text(index, at) for index, at in zip(indices, positions, strict=True)])
-        levels = _levels(spec)
-        draws = [noise.generator(spec.seed, "noise", position) for position in positions]
-        sigma_B = torch.stack([noise.draw_sigma(levels, spec.noise.shift, rng) for rng in draws])
-        noise_BCFHW = torch.stack([torch.randn(latent_BCFHW.shape[1:], generator=rng) for rng in draws])
-        noisy_BCFHW, target_BCFHW = noise.add_noise(latent_BCFHW, noise_BCFHW, sigma_B)
-        # no autocast: it would run the time embedder in bfloat16, which the reference and the stock pipeline do not
-        prediction_BCFHW = predict(
-            self.model,
-            noisy_BCFHW.to(self.device, dtype),
-            sigma_B.to(self.device),
-            text_BLD.to(self.device, dtype),
-        )
-        return noise.flow_loss(prediction_BCFHW, target_BCFHW.to(self.device))
+    def go(self) -> None:
+        """Train to the end."""
+        order = self.samples.order
+        settings = settings_of(self.work.spec, self.work.runtime, order, self.state)
+        watch = Watch(self.on_step, self.evaluate, self.save, self.work.stopping)
+        self._log(STEPS, "")  # ends a line that a crash may have torn
+        train_loop(self.loss_of, self.state, order, settings, watch, self.devices)
 
-    def _latent(self, index: int) -> Tensor:
-        return _item(self.work, "encode_video", self.samples.latents[index], "latent", "latent_CFHW")
+    def loss_of(self, indices: Sequence[int], positions: Sequence[int]) -> Losses:
+        """Return the losses of some samples; every draw is a function of seed and position."""
+        reader = Reader(self.work, self.samples)
+        texts = [reader.text(index, at) for index, at in zip(indices, positions, strict=True)]
+        return self.objective.losses(batches_of(reader, indices, positions), self._denoiser(texts))
 
-    def _text(self, index: int, position: int) -> Tensor:
-        spec = self.work.spec
-        dropped = (
-            torch.rand((), generator=noise.generator(spec.seed, "caption", position)) < spec.caption_dropout
-        )
-        key = self.samples.empty if dropped else self._variant(index, position)
-        return pad_text(_item(self.work, "encode_text", key, "text", "text_LD"), spec.max_tokens)
+    def evaluate(self) -> bool:
+        """Measure the loss on what is held out, with the weights that would be handed on; False if asked to stop."""
+        reader, state = Reader(self.work, self.samples), self.state
 
-    def _variant(self, index: int, position: int) -> str:
-        variants = self.samples.captions[index]
-        rng = noise.generator(self.work.spec.seed, "variant", position)
-        return variants[int(torch.randint(len(variants), (), generator=rng))]
+        def said(noisy_BCFHW: Tensor, sigma_B: Tensor, indices: Sequence[int]) -> Tensor:
+            denoiser = self._denoiser([reader.first_text(index) for index in indices])
+            return denoiser.predict(noisy_BCFHW, sigma_B, None, Course())
 
-    def resume(self) -> int:
-        """Take up the newest whole checkpoint; returns the steps that are done."""
-        found = checkpoints.newest(self.work.shared, self.work.identity, self.work.spec.steps, self._say)
-        if found is None:
-            return 0
-        try:
-            load_adapter_state(self.model, found.tensors("adapter"))
-            restore(self.optimizer, found.tensors("optimizer"), found.record["optimizer"])
-        except ValueError as error:
-            raise StageError(
-                f"cannot go on from {found.folder}: {error}; move that folder away to train anew"
-            ) from error
-        self._say(f"going on from step {found.step}")
-        return found.step
+        with self._result():
+            curve = evaluate(
+                said, reader.latent, items_of(self.work.spec, self.objective, self.samples, reader), self.model,
+                self.objective.loss, seed=self.work.spec.seed, step=state.step,
+                micro_batch=self.work.runtime.micro_batch, stopping=self.work.stopping,
+            )  # fmt: skip
+        if curve is None:
+            return False
+        state.evaluated = state.step
+        if state.step and (state.best is None or curve.mean < state.best.loss):
+            state.best = Best(state.step, curve.mean)
+        self._log(EVALUATIONS, json.dumps({"step": state.step, "loss": curve.mean} | asdict(curve)))
+        self.work.tell("message", message=f"evaluation loss {curve.mean:.4f} after step {state.step}")
+        return True
 
-    def save(self, step: int) -> None:
+    def resume(self) -> None:
+        """Take up the newest whole checkpoint."""
+        work = self.work
+
+        def newest() -> int | None:
+            found = checkpoints.newest(work.shared, work.identity, work.spec.steps, self._say)
+            return found.step if found else None
+
+        # the first device alone looks, as it moves damaged ones aside
+        if (step := self.devices.by_first(newest)) is not None:
+            found = checkpoints.at_step(work.shared, step, work.identity)
+            try:
+                self.state.put_back(found)
+            except (ValueError, KeyError) as error:
+                raise StageError(f"cannot go on from {found.folder}: {error}; move that folder away to train anew") from error  # fmt: skip
+            self.saved = found.step
+            self._say(f"going on from step {found.step}")
+        self.devices.same_everywhere("step", str(self.state.step))
+
+    def save(self) -> None:
         """Commit a checkpoint, and only then let older ones go."""
-        tensors, rest = flatten(self.optimizer)
-        record = {"lineage": self.work.identity, "step": step, "optimizer": rest}
-        checkpoints.commit(
-            self.work.shared, step, {"adapter": adapter_state(self.model), "optimizer": tensors}, record
-        )
-        checkpoints.rotate(self.work.shared, self.work.runtime.checkpoints_kept)
-        self.work.tell("checkpoint", step=step)
+        self.devices.by_first(self._commit)
+        self.saved = self.state.step
+        self.work.tell("checkpoint", step=self.state.step)
+
+    def _commit(self) -> None:
+        parts, record = self.state.parts()
+        record["lineage"] = self.work.identity
+        checkpoints.commit(self.work.shared, self.state.step, parts, record)
+        best = self.state.best.step if self.state.best else None
+        checkpoints.rotate(self.work.shared, self.work.runtime.checkpoints_kept, best)
 
     def on_step(self, metrics: Metrics) -> None:
         """Report a step and note it in the log that attempts share."""
-        with (self.work.shared / LOG).open("a") as log:
-            log.write(json.dumps(asdict(metrics)) + "\n")
-        note = f"loss {metrics.loss:.4f}"
-        self.work.tell("progress", done=metrics.step, total=self.work.spec.steps, unit="steps", note=note)
+        self._log(STEPS, json.dumps(asdict(metrics)))
+        parts = [f"loss {metrics.loss:.4f}", *(f"{name} {loss:.4f}" for name, loss in metrics.parts.items())]
+        total = self.work.spec.steps
+        self.work.tell("progress", done=metrics.step, total=total, unit="steps", note=" · ".join(parts))
+
+    def hand_on(self) -> None:
+        """Write the output: the weights that the recipe asks for, and what each step and each evaluation showed."""
+        if self.work.spec.result == "best" and self.state.best is not None:
+            self._take(self.state.best.step)
+        with self._result():
+            made = adapters.adapter_state(self.model)
+        (self.work.output / "adapter").mkdir()
+        (self.work.output / "log").mkdir()
+        save_file(made, self.work.output / "adapter" / "adapter.safetensors")
+        _hand_on_log(self.work, STEPS)
+        _hand_on_log(self.work, EVALUATIONS)
+
+    def _take(self, step: int) -> None:
+        """Go back to the weights of a step: the training is over, and its last state is safe."""
+        if step != self.state.step:
+            try:
+                self.state.put_back(checkpoints.at_step(self.work.shared, step, self.work.identity))
+            except checkpoints.Unusable as error:
+                raise StageError(
+                    f"the best step was {step}, and {error}; write `train.result: last`"
+                ) from error
+
+    @contextmanager
+    def _result(self) -> Iterator[None]:
+        """Let the model have the weights that are handed on: their average, or what the optimizer holds to be trained."""
+        averaged = self.state.ema is not None and self.work.spec.result == "ema"
+        with self.state.ema.applied() if averaged else shown(self.state.optimizer):
+            yield
+
+    def _denoiser(self, texts: Sequence[Tensor]) -> "_Denoiser":
+        text_BLD = torch.stack(list(texts)).to(self.device, PRECISIONS[self.work.spec.precision])
+        return _Denoiser(self.model, text_BLD)
+
+    def _log(self, name: str, line: str) -> None:
+        if self.devices.first:
+            with (self.work.shared / name).open("a") as log:
+                log.write(line + "\n")
 
     def _say(self, message: str) -> None:
         self.work.tell("message", message=message)
 
 
-LOG = "steps.jsonl"
+@dataclass(frozen=True, slots=True)
+class _Denoiser:
+    """The model with the texts of a batch; see ``engine.training.objective``."""
+
+    model: torch.nn.Module
+    text_BLD: Tensor
+
+    def predict(self, noisy_BCFHW: Tensor, sigma_B: Tensor, rows: Tensor | None, walk: Walk) -> Tensor:
+        text_BLD = self.text_BLD if rows is None else self.text_BLD[rows]
+        # no autocast: it would run the time embedder in bfloat16, which the reference and the stock pipeline do not
+        return predict(self.model, noisy_BCFHW.to(text_BLD), sigma_B.to(text_BLD.device), text_BLD, walk)
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        with still(self.model):
+            yield
+
+    @contextmanager
+    def base(self) -> Iterator[None]:
+        with still(self.model), adapters.without_adapter(self.model):
+            yield
 
 
-def _item(work: Training, maker: str, key: str, file: str, name: str) -> Tensor:
-    return load_tensors(work.items.open(f"{maker}/{key}"), file)[name].float()
-
-
-def _levels(spec: TrainSpec) -> noise.Levels:
-    said = spec.noise.levels
-    return noise.LogitNormal(said.mean, said.scale) if said.kind == "logit_normal" else noise.Uniform()
-
-
-def _optimizer(spec: TrainSpec, model: torch.nn.Module) -> torch.optim.Optimizer:
-    settings = spec.optimizer.model_dump(exclude={"kind"})
-    return OPTIMIZERS[spec.optimizer.kind](trainable(model), lr=spec.learning_rate, **settings)
-
-
-def _settings(spec: TrainSpec, runtime: TrainRuntime) -> Settings:
-    return Settings(
-        steps=spec.steps, micro_batch=runtime.micro_batch, learning_rate=spec.learning_rate,
-        schedule=spec.schedule.kind, warmup_steps=spec.schedule.warmup_steps, clip=spec.clip.kind,
-        clip_limit=getattr(spec.clip, "limit", 0.0), seed=spec.seed, save_every=runtime.checkpoint_every,
-    )  # fmt: skip
-
-
-def _write_log(work: Training) -> None:
-    """Hand on what each step showed; a step that was done twice after a crash counts once, as it was done last."""
-    (work.output / "log").mkdir()
+def _hand_on_log(work: Training, name: str) -> None:
+    """Hand on a log; a step that was done twice after a crash counts once, as it was done last."""
+    if not (work.shared / name).is_file():
+        return
     steps: dict[int, str] = {}
-    for line in (work.shared / LOG).read_text().splitlines():
+    for line in (work.shared / name).read_text().splitlines():
         try:
             steps[json.loads(line)["step"]] = line
         except ValueError:  # a crash tore the last line of an attempt
             continue
     kept = [steps[step] for step in sorted(steps) if step <= work.spec.steps]
-    Path(work.output / "log" / LOG).write_text("\n".join(kept) + "\n")
+    Path(work.output / "log" / name).write_text("\n".join(kept) + "\n")

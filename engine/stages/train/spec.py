@@ -3,25 +3,64 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from math import prod
 from pathlib import Path
 
 from engine.seam import Foresight, NotMade, Runtime, Spec, Stage, Trouble, View, at
-from engine.stages.train.layers import Matched, linear_layers, match
+from engine.stages.digests import digests_of
+from engine.stages.train.layers import Matched, linear_layers, match, parameters
+from engine.stages.train.packages import package_troubles
+from engine.stages.train.shapes import adapter_shapes
+from engine.stages.train.start import foresee_start
+from engine.words.adapter import Dora, FileStart, FreshStart, Full, Loha, Lokr, Lora
+from engine.words.methods import (
+    AttentionKept,
+    BlockCheckpointing,
+    Crepa,
+    DiskOffload,
+    HeldOut,
+    MemoryOffload,
+    NoCheckpointing,
+    NoCrepa,
+    NoEvaluation,
+    NoOffload,
+    NoRollout,
+    NoTread,
+    Rollout,
+    Tread,
+)
 from engine.words.model import Transformer
-from engine.words.train import (
+from engine.words.noise import HuberLoss, Noise, SquaredLoss
+from engine.words.optimizer import (
+    Adafactor,
     Adamw,
+    Adamw8bit,
+    Bfloat16Weights,
     ConstantSchedule,
     CosineSchedule,
+    DecayEma,
+    Float32Weights,
+    LinearSchedule,
     Lion,
-    Lora,
+    Lion8bit,
+    Muon,
     NoClip,
-    Noise,
+    NoEma,
     NormClip,
+    PolynomialSchedule,
+    Prodigy,
+    RestartsSchedule,
+    ScheduleFree,
     ValueClip,
 )
 
-FLOAT32 = 4  # bytes; adapter and averages are never smaller
+FLOAT32 = 4  # bytes
+_WEIGHTS = {"fp32": 4, "bf16": 2}
+# bytes that an optimizer keeps for a parameter, at most: small tensors stay in float32 where others are in 8 bits
+AVERAGES = {
+    "adamw": 8, "adamw_8bit": 8, "lion": 6, "lion_8bit": 4, "adafactor": 4, "prodigy": 16, "schedule_free": 8, "muon": 4,
+}  # fmt: skip
 _MOST_BUCKETS = 6  # that one message lists
 
 
@@ -32,15 +71,29 @@ class TrainSpec(Spec):
     steps: int = at("train.steps")
     batch_size: int = at("train.batch_size")
     learning_rate: float = at("train.learning_rate")
-    optimizer: Adamw | Lion = at("train.optimizer")
-    schedule: ConstantSchedule | CosineSchedule = at("train.schedule")
+    adapter: Lora | Dora | Lokr | Loha | Full = at("train.adapter")
+    start: FreshStart | FileStart = at("train.start")
+    optimizer: Adamw | Adamw8bit | Lion | Lion8bit | Adafactor | Prodigy | ScheduleFree | Muon = at(
+        "train.optimizer"
+    )
+    weights: Float32Weights | Bfloat16Weights = at("train.weights")
+    schedule: ConstantSchedule | LinearSchedule | CosineSchedule | RestartsSchedule | PolynomialSchedule = at(
+        "train.schedule"
+    )
     clip: NoClip | NormClip | ValueClip = at("train.clip")
-    lora: Lora = at("train.lora")
+    ema: NoEma | DecayEma = at("train.ema")
+    result: str = at("train.result")
     noise: Noise = at("train.noise")
+    loss: SquaredLoss | HuberLoss = at("train.loss")
     caption_dropout: float = at("train.caption_dropout")
     max_tokens: int = at("model.text_encoder.max_tokens")
     conditioning: str = at("model.conditioning")
     precision: str = at("train.precision")
+    quantize: str = at("train.quantize")
+    tread: NoTread | Tread = at("train.tread")
+    crepa: NoCrepa | Crepa = at("train.crepa")
+    rollout: NoRollout | Rollout = at("train.rollout")
+    evaluation: NoEvaluation | HeldOut = at("train.evaluation")
     seed: int = at("train.seed")
 
 
@@ -48,12 +101,19 @@ class TrainRuntime(Runtime):
     """How training works; the same is learnt."""
 
     micro_batch: int = at("train.micro_batch")
-    gradient_checkpointing: bool = at("train.gradient_checkpointing")
+    gradient_checkpointing: NoCheckpointing | BlockCheckpointing | AttentionKept = at(
+        "train.gradient_checkpointing"
+    )
+    offload: NoOffload | MemoryOffload | DiskOffload = at("train.offload")
+    ema_on: str = at("train.ema_on")
+    quantize_on: str = at("train.quantize_on")
     feed_forward_chunks: int = at("train.feed_forward_chunks")
     attention: str = at("train.attention")
     checkpoint_every: int = at("train.checkpoints.every")
+    checkpoint_unit: str = at("train.checkpoints.unit")
     checkpoints_kept: int = at("train.checkpoints.keep")
     device: str = at("hardware.device")
+    devices: int = at("hardware.devices")
     threads: int = at("hardware.threads")
 
 
@@ -65,26 +125,44 @@ def _progress(spec: TrainSpec, shared: Path) -> int | None:
 
 
 def _foresee(view: View) -> Foresight:
-    """Disk: the adapter, and for each kept checkpoint, and the one being written, the adapter with the optimizer's averages."""
-    spec, kept = view.spec, view.runtime.checkpoints_kept
-    layers = linear_layers(spec.transformer)
-    matched = match(layers, spec.lora.targets)
-    adapter = sum(sum(layers[name]) for name in matched.names) * spec.lora.rank * FLOAT32
-    averages = 2 if isinstance(spec.optimizer, Adamw) else 1
-    note = f"{len(matched.names)} of {len(layers)} linear layers, {adapter // FLOAT32:,} parameters"
+    """What is trained, how large it is, and what stands in the way of it."""
+    spec, layers = view.spec, linear_layers(view.spec.transformer)
+    matched = match(layers, getattr(spec.adapter, "targets", ()))
+    shapes = adapter_shapes(spec.adapter, {name: layers[name] for name in matched.names})
+    trained = sum(prod(shape) for factors in shapes.values() for shape in factors.values())
+    note = f"{len(matched.names)} of {len(layers)} linear layers, {trained:,} parameters"
+    if spec.adapter.kind == "full":
+        trained = parameters(spec.transformer)
+        note = f"all weights, {trained:,} parameters"
+    start = foresee_start(spec.start, spec.adapter, spec.transformer, digest=_digest(view))
     return Foresight(
-        amount=spec.steps, unit="steps", bytes=adapter * (1 + (kept + 1) * (1 + averages)),
-        troubles=(*_patterns(matched, len(layers)), *_small_buckets(view), *_conditioned(spec)), notes=(note,),
+        leaves=start.leaves, amount=spec.steps, unit="steps", bytes=_bytes(view, trained),
+        troubles=(*_patterns(matched, len(layers)), *package_troubles(spec), *start.troubles, *_small_buckets(view),
+                  *_conditioned(spec)),
+        notes=(note, *start.notes),
     )  # fmt: skip
+
+
+def _bytes(view: View, trained: int) -> int:
+    """Disk: what is handed on, and for each checkpoint that is kept, and the one being written, that with all averages."""
+    spec, kept = view.spec, view.runtime.checkpoints_kept + (view.spec.evaluation.kind != "none")
+    weights = _WEIGHTS[spec.weights.kind]
+    averages = AVERAGES[spec.optimizer.kind] + (FLOAT32 if spec.ema.kind != "none" else 0)
+    each: int = weights + (kept + 1) * (weights + averages)
+    return trained * each
+
+
+def _digest(view: View) -> Callable[[Path], str]:
+    return lambda path: digests_of([path], view.memo, view.tell, keep=view.keep)[path]
 
 
 def _patterns(matched: Matched, layers: int) -> Iterator[Trouble]:
     for target, near in matched.idle.items():
         message = f"{target!r} matches none of {layers} linear layers"
-        yield Trouble("RCP4008", "train.lora.targets", message, f"near: {', '.join(near)}")
+        yield Trouble("RCP4008", "train.adapter.targets", message, f"near: {', '.join(near)}")
     for target in matched.slow:
         help_ = "write it without a repetition inside of another"
-        yield Trouble("RCP4006", "train.lora.targets", f"{target!r} takes too long to match", help_)
+        yield Trouble("RCP4006", "train.adapter.targets", f"{target!r} takes too long to match", help_)
 
 
 def _conditioned(spec: TrainSpec) -> Iterator[Trouble]:
@@ -121,7 +199,7 @@ def _small_buckets(view: View) -> Iterator[Trouble]:
 
 TRAIN = Stage(
     name="train",
-    version=2,
+    version=3,
     spec=TrainSpec,
     runtime=TrainRuntime,
     needs=(
@@ -129,9 +207,11 @@ TRAIN = Stage(
         "survey/samples",
         "encode_text/captions",
         "encode_video/latents",
+        "encode_features/features",
     ),
     entry="engine.stages.train.run:train",
     does="train the adapter",
     foresee=_foresee,
     progress=_progress,
+    processes=lambda runtime: runtime.devices,
 )

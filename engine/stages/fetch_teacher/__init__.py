@@ -1,0 +1,1 @@
+"""Bring the weights of the teacher of CREPA into the store."""

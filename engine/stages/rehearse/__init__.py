@@ -1,0 +1,1 @@
+"""Take one small step of the training that is asked for, before anything that takes long."""

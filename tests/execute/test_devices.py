@@ -1,0 +1,194 @@
+"""A stage of several processes: one tells, all are told, and when one goes, none is left waiting."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from execute.shared_work import SHARED
+
+from engine.device import choose
+from engine.endings import Bug, Interrupted, StageError
+from engine.execute import runner
+from engine.execute.events import Event
+from engine.execute.runner import InItsOwnProcess, Order
+
+TESTS, PYTHON = Path(__file__).resolve().parents[1], sys.executable
+
+
+@dataclass
+class Crew:
+    """Processes that do what is said for each."""
+
+    root: Path
+
+    def order(self, *does: str) -> Order:
+        (self.root / "shared").mkdir(exist_ok=True)
+        return Order(
+            stage="shared", spec={"does": list(does)}, runtime={"devices": len(does)}, inputs={}, digests={}, output=str(self.root),
+            shared=str(self.root / "shared"), identity="x", files={}, store=str(self.root / "store"),
+        )  # fmt: skip
+
+    def run(self, *does: str, among: InItsOwnProcess | None = None) -> list[Event]:
+        events: list[Event] = []
+        (among or InItsOwnProcess()).run(SHARED, self.order(*does), self.root / "shared.log", events.append)
+        return [event for event in events if event["type"] == "message"]
+
+    def processes(self) -> list[int]:
+        """Return those that came as far as to begin."""
+        texts = [path.read_text() for path in (self.root / "shared").glob("*.pid")]
+        return [int(text) for text in texts if text]
+
+    def wait_for(self, count: int) -> None:
+        """Return when so many are at work."""
+        ends = time.monotonic() + 30
+        while len(self.processes()) < count:
+            assert time.monotonic() < ends, "they never began"
+            time.sleep(0.01)
+
+    def left(self) -> list[int]:
+        """Return those that are still there."""
+        return [process for process in self.processes() if Path(f"/proc/{process}").exists()]
+
+
+@pytest.fixture
+def crew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Crew:
+    """Processes that know the stage of this test; they wait for each other for a moment only."""
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec {PYTHON} {TESTS / "execute/shared_work.py"} "$@"\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setenv("PYTHONPATH", str(TESTS))
+    monkeypatch.setattr(runner, "GRACE", 0.5)
+    return Crew(tmp_path)
+
+
+def test_each_process_is_told_which_one_it_is_and_the_first_alone_is_heard(crew: Crew) -> None:
+    [event] = crew.run("end", "end")
+    assert event["message"] == "I am 0"
+    port = event["told"].pop("MASTER_PORT")
+    assert event["told"] == {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
+    assert 1024 <= int(port) < 65536
+    log = (crew.root / "shared.log").read_text()
+    assert "I am 1" in log
+    assert (
+        f'"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "{port}"'
+        in log
+    )
+
+
+def test_a_stage_of_one_process_is_told_of_no_other(crew: Crew, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
+        monkeypatch.setenv(name, "0")  # as when the program itself was started by a launcher
+    [event] = crew.run("end")
+    assert event["told"] == {}
+
+
+def test_a_process_that_ends_well_before_the_others_hurries_none(crew: Crew) -> None:
+    began = time.monotonic()
+    crew.run("end late", "end")
+    assert time.monotonic() - began > 1
+
+
+linux = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
+
+
+@linux
+@pytest.mark.parametrize("others", ["hang", "break", "end"])
+def test_what_one_process_says_when_it_fails_is_why_the_step_fails(crew: Crew, others: str) -> None:
+    with pytest.raises(StageError, match="the second has no room"):
+        crew.run(others, "fail")
+    assert crew.left() == []
+
+
+@linux
+@pytest.mark.parametrize("others", ["hang", "break"])
+def test_a_process_that_is_killed_ends_the_others_and_is_why_the_step_fails(crew: Crew, others: str) -> None:
+    with pytest.raises(StageError, match="was killed, as happens when memory runs out"):
+        crew.run(others, "be killed")
+    assert crew.left() == []
+
+
+@linux
+def test_a_process_that_breaks_ends_the_others(crew: Crew) -> None:
+    with pytest.raises(Bug):
+        crew.run("hang", "break")
+    assert "ZeroDivisionError" in (crew.root / "shared.log").read_text()
+    assert crew.left() == []
+
+
+def test_a_stop_signal_goes_to_all(crew: Crew) -> None:
+    def ask() -> None:
+        crew.wait_for(2)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    with InItsOwnProcess() as among, pytest.raises(Interrupted):
+        crew.run("stop", "stop", among=among)
+    asking.join()
+    assert sorted(path.name for path in (crew.root / "shared").glob("stopped-*")) == [
+        "stopped-0",
+        "stopped-1",
+    ]
+
+
+ENGINE = """
+import sys
+from execute.test_devices import Crew, Path
+from engine.execute import runner
+runner.sys.executable = sys.argv[2]
+Crew(Path(sys.argv[1])).run("hang", "hang")
+"""
+
+
+@linux
+def test_when_the_engine_is_killed_all_processes_end(crew: Crew) -> None:
+    engine = subprocess.Popen(
+        [PYTHON, "-c", ENGINE, str(crew.root), sys.executable],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])},
+    )  # fmt: skip
+    crew.wait_for(2)
+    engine.kill()
+    engine.wait()
+    ends = time.monotonic() + 10
+    while crew.left() and time.monotonic() < ends:
+        time.sleep(0.05)
+    assert crew.left() == []
+
+
+@pytest.mark.parametrize(("mine", "expected"), [(None, "cuda"), ("0", "cuda:0"), ("1", "cuda:1")])
+@pytest.mark.parametrize("asked", ["cuda", "auto"])
+def test_each_process_takes_the_device_of_its_number(
+    monkeypatch: pytest.MonkeyPatch, asked: str, mine: str | None, expected: str
+) -> None:
+    two_gpus(monkeypatch, mine)
+    assert str(choose(asked, 0)) == expected
+
+
+def test_more_processes_than_devices_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    two_gpus(monkeypatch, "2")
+    with pytest.raises(
+        StageError, match=r"more cuda devices than the 2 of this machine; set `hardware.devices: 2`"
+    ):
+        choose("cuda", 0)
+
+
+def test_processes_on_the_cpu_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_RANK", "7")
+    assert str(choose("cpu", 0)) == "cpu"
+
+
+def two_gpus(monkeypatch: pytest.MonkeyPatch, mine: str | None) -> None:
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    if mine is not None:
+        monkeypatch.setenv("LOCAL_RANK", mine)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda _: None)
