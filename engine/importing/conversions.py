@@ -52,6 +52,10 @@ class Around:
 
 Conversion = Callable[[Any, str, Around], Any]
 
+_ROUNDING = {"adamw_bf16": "stochastic", "optimi-adamw": "kahan", "optimi-lion": "kahan"}
+_ADAFACTOR = {"relative_step": "false", "warmup_init": "false", "scale_parameter": "true"}
+"""Settings of transformers' Adafactor that say what ours does anyway."""
+
 
 def whole(value: Any, *_: Any) -> int:
     """A whole number, also where it is written as text or as 16.0."""
@@ -103,11 +107,13 @@ def flavour(value: Any, _: str, around: Around) -> list[str]:
     return [f"builtin:{name}"]
 
 
-def times(value: Any, other: str, around: Around) -> Noted:
-    """Samples in one optimizer step: the batch, times how often gradients are added up."""
-    one, more = whole(value), whole(around.said(other) or 1)
-    note = f"{one * more} samples in one step, {min(one, more)} × {max(one, more)}: `batch_size` counts them all."
-    return Noted(one * more, note if one > 1 and more > 1 else "")
+def times(value: Any, others: str, around: Around) -> Noted:
+    """Samples in one optimizer step: the batch, times how often gradients are added up, times the devices."""
+    factors = sorted([whole(value), *(whole(around.said(other) or 1) for other in others.split())])
+    counted = [factor for factor in factors if factor > 1]
+    found, each = math.prod(factors), " × ".join(map(str, counted))
+    note = f"{found} samples in one step, {each}: `batch_size` counts them all."
+    return Noted(found, note if len(counted) > 1 else "")
 
 
 def seed(value: Any, *_: Any) -> int:
@@ -149,9 +155,16 @@ def optimizer_of(value: Any, name: str, around: Around) -> Any:
     return _with_settings(dict(base), value)
 
 
+def simpletuner_weights(_value: Any, name: str, around: Around) -> dict[str, Any]:
+    """The number format in which SimpleTuner's optimizers keep what is trained, where small updates survive in it."""
+    rounding = next((way for start, way in _ROUNDING.items() if str(around.said(name)).startswith(start)), "")
+    if not rounding or str(around.said("mixed_precision")) == "no":
+        raise Nothing("what is trained is kept in float32, as here")
+    return {"kind": "bf16", "rounding": rounding}
+
+
 def _with_settings(made: dict[str, Any], given: Any) -> dict[str, Any]:
-    pairs = given.items() if isinstance(given, dict) else _pairs(given)
-    for key, value in pairs:
+    for key, value in given.items() if isinstance(given, dict) else pairs(given):
         if key == "betas" and "betas" in made:
             made["betas"] = [
                 number(part)
@@ -159,15 +172,17 @@ def _with_settings(made: dict[str, Any], given: Any) -> dict[str, Any]:
             ]
         elif key in ("eps", "epsilon") and "epsilon" in made:
             made["epsilon"] = number(value)
-        elif key == "weight_decay":
+        elif key in ("weight_decay", "momentum") and key in made:
             made[key] = number(value)
+        elif made["kind"] == "adafactor" and str(value).lower() == _ADAFACTOR.get(key):
+            continue
         else:
             raise NotHere(f"the optimizer has no setting `{key}` here")
     return made
 
 
-def _pairs(given: Any) -> list[tuple[str, str]]:
-    """``weight_decay=0.1,betas=0.9,0.99`` as names and values."""
+def pairs(given: Any) -> list[tuple[str, str]]:
+    """Return ``weight_decay=0.1,betas=0.9,0.99`` as names and values."""
     said = " ".join(map(str, given)) if isinstance(given, list) else str(given)
     found = re.findall(r"(\w+)=([^=\s]*?)(?=[,\s]+\w+=|\s*$)", said)
     if not found:
@@ -196,54 +211,11 @@ def simpletuner_clip_of(value: Any, _: str, around: Around) -> dict[str, Any]:
     return simpletuner_clip(around.said("max_grad_norm"), "", around)
 
 
-def simpletuner_shift(value: Any, *_: Any) -> Noted:
-    """SimpleTuner's 0 is no shift."""
-    found = number(value)
-    return Noted(found) if found > 0 else Noted(1, "0 switches the shift off in SimpleTuner; here that is 1.")
-
-
-def logit_normal(value: Any, *_: Any) -> dict[str, Any]:
-    """The sigmoid of a normal number, times a scale."""
-    return {"kind": "logit_normal", "mean": 0, "scale": number(value)}
-
-
 def simpletuner_chunks(value: Any, *_: Any) -> Noted:
     """Without a size SimpleTuner cuts the tokens of a single sample into four."""
     if not truth(value):
         raise Nothing("switched off, as here")
     return Noted(4, "Four parts of the tokens, as SimpleTuner cuts them when no size is said.")
-
-
-def musubi_noise(value: Any, _: str, around: Around) -> Noted:
-    """How musubi-tuner draws noise levels: `sigma` is uniform over the shifted levels of its scheduler."""
-    shift, scale = number(around.said("discrete_flow_shift")), number(around.said("sigmoid_scale"))
-    normal = {"kind": "logit_normal", "mean": 0, "scale": scale}
-    known: dict[str, tuple[dict[str, Any], float]] = {
-        "sigma": ({"kind": "uniform"}, shift), "uniform": ({"kind": "uniform"}, 1), "sigmoid": (normal, 1), "shift": (normal, shift),
-    }  # fmt: skip
-    if text(value) not in known:
-        raise NotHere(f"the noise levels of {shown(value)} are not known here: logit-normal and uniform are")
-    levels, moved = known[value]
-    ignored = moved == 1 != shift
-    return Noted(
-        {"levels": levels, "shift": moved},
-        f"musubi-tuner ignores discrete_flow_shift with {value}." if ignored else "",
-    )
-
-
-def musubi_noise_of(value: Any, _: str, around: Around) -> Noted:
-    """The same, seen from its numbers."""
-    number(value)
-    return musubi_noise(around.said("timestep_sampling"), "", around)
-
-
-def ai_toolkit_noise(value: Any, *_: Any) -> dict[str, Any]:
-    """How ai-toolkit draws noise levels; neither of these is shifted."""
-    if value == "sigmoid":
-        return {"levels": {"kind": "logit_normal", "mean": 0, "scale": 1}, "shift": 1}
-    if value == "linear":
-        return {"levels": {"kind": "uniform"}, "shift": 1}
-    raise NotHere(f"the noise levels of {shown(value)} are not known here: sigmoid and linear are")
 
 
 def workers(value: Any, *_: Any) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.importing import clips, conversions, lengths, pictures, texts
+from engine.importing import adapters, clips, conversions, lengths, memory, methods, noises, pictures, texts
 from engine.importing.conversions import Around, Conversion, Noted, NotHere, Nothing, shown
 from engine.importing.flavours import base_words, flavours
 from engine.importing.given import Dropped, Given, Mapped, Outcome, Unsupported
@@ -21,14 +21,14 @@ from engine.words.table import WORDS
 OFF: tuple[Plain, ...] = (None, False, 0, 0.0, "", "none", "false", [], {})
 _FIRST = "extends"  # the flavour: what other conversions look up in
 _APART = ("launch", "text_embeds", "image_embeds", "conditioning_image_embeds", "other")
-"""Parts whose keys are called as those of others, and mean something else."""
+"""Parts whose keys are called as those of others, and mean something else: they are known with their part."""
 
 Job = tuple[int, Given, Row | None]
 """A key with its number in the source, and the row that knows it."""
 
 CONVERSIONS: dict[str, Conversion] = {
     name: function
-    for module in (conversions, lengths, clips, pictures, texts)
+    for module in (conversions, adapters, noises, memory, methods, lengths, clips, pictures, texts)
     for name, function in vars(module).items()
     if callable(function)
     and getattr(function, "__module__", "") == module.__name__
@@ -70,7 +70,11 @@ def ordered(known: Table, given: list[Given]) -> list[Job]:
 
 def told_by(jobs: Iterable[Job]) -> dict[str, Plain]:
     """Return what is said of each key; where several parts say it, the last counts."""
-    return {one.key: one.value for _, one, _ in jobs if one.verdict is None and one.part not in _APART}
+    return {
+        f"{one.part}.{one.key}" if one.part in _APART else one.key: one.value
+        for _, one, _ in jobs
+        if one.verdict is None
+    }
 
 
 def convert(known: Table, jobs: list[Job], datasets: Sequence[Mapping[str, Plain]]) -> Draft:
@@ -161,8 +165,12 @@ def _not_here(one: Given, row: Row, says: dict[str, Any]) -> Outcome:
 def _idle(row: Row, around: Around) -> str:
     """Say why a key does not count beside the others."""
     if isinstance(row.only_with, dict):
-        ((key, value),) = row.only_with.items()
-        return "" if shown(around.said(key)) == shown(value) else f"it counts only where `{key}` is {value}"
+        wanting = (
+            f"it counts only where `{key}` is {value}"
+            for key, value in row.only_with.items()
+            if shown(around.said(key)) != shown(value)
+        )
+        return next(wanting, "")
     off = row.only_with and shown(around.said(row.only_with)) in map(shown, OFF)
     return f"it counts only with `{row.only_with}`" if off else ""
 
@@ -233,15 +241,26 @@ def _defaults(known: Table, jobs: Iterable[Job], around: Around, draft: Draft) -
     }
     parts = {one.part for _, one, _ in jobs if one.verdict is None}
     own, spoken = {row.key for _, row in rows}, {*draft.words, *lost}
+    base = _standing(around.base, draft.words)
     for row in known.rows:
         if row.absent is None or row.part not in parts or row.key in own or _idle(row, around):
             continue
         for word, value in _assumed(row, around).items():
-            if not any(touch(word, other) for other in spoken) and _differs(word, value, around.base):
+            if not any(touch(word, other) for other in spoken) and _differs(word, value, base):
                 _set(draft, word, value, None, (), row.key)
     for word, said in known.always.items():
         if said["part"] in parts and not any(touch(word, other) for other in spoken):
             _set(draft, word, Noted(said["is"], said["note"]), None, (), "always")
+
+
+def _standing(base: Mapping[str, Plain], words: Mapping[str, Word]) -> dict[str, Plain]:
+    """Return what the base says and still counts: nothing of a section that has become one of another kind."""
+    gone = tuple(
+        path.removesuffix("kind")
+        for path, word in words.items()
+        if path.endswith(".kind") and base.get(path) != word.value
+    )
+    return {path: value for path, value in base.items() if not path.startswith(gone)}
 
 
 def _assumed(row: Row, around: Around) -> dict[str, Any]:

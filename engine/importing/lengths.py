@@ -71,20 +71,38 @@ def _length(around: Around) -> int | None:
     return steps if steps > 0 and not around.said("max_train_epochs") else None
 
 
+_KINDS = {
+    "constant": "constant",
+    "constant_with_warmup": "constant",
+    "linear": "linear",
+    "cosine": "cosine",
+    "cosine_with_restarts": "cosine_restarts",
+    "polynomial": "polynomial",
+}
+
+
 def schedule(value: Any, _: str, around: Around) -> dict[str, Any]:
     """A schedule with a real warm-up in front; a warm-up below 1 is a share of the steps."""
-    kinds = {"constant": "constant", "constant_with_warmup": "constant", "cosine": "cosine"}
-    if (kind := kinds.get(text(value))) is None:
-        raise NotHere(f"the schedule {shown(value)} is not known here: constant and cosine are")
+    if (kind := _KINDS.get(text(value))) is None:
+        raise NotHere(f"the schedule {shown(value)} is not known here: {', '.join(_KINDS)} are")
+    made = {"kind": kind, "warmup_steps": _warm_up(value, around)}
+    if kind == "cosine_restarts":
+        made["cycles"] = whole(around.said("lr_scheduler_num_cycles") or 1)
+    if kind == "polynomial":
+        made["power"] = number(around.said("lr_scheduler_power") or 1)
+    return made
+
+
+def _warm_up(kind: Any, around: Around) -> Any:
     warm, length = number(around.said("lr_warmup_steps") or 0), _length(around)
     if (
-        value == "constant" or warm == 0
+        kind == "constant" or warm == 0
     ):  # diffusers' `constant` has no warm-up; the number beside it does nothing
-        return {"kind": kind, "warmup_steps": 0}
+        return 0
     if warm >= 1:
-        return {"kind": kind, "warmup_steps": whole(warm)}
+        return whole(warm)
     share = demand(f"the warm-up is {warm} of `train.steps`: write how many steps that is.")
-    return {"kind": kind, "warmup_steps": share if length is None else round(warm * length)}
+    return share if length is None else round(warm * length)
 
 
 def schedule_of(value: Any, _: str, around: Around) -> dict[str, Any]:
@@ -93,27 +111,59 @@ def schedule_of(value: Any, _: str, around: Around) -> dict[str, Any]:
     return schedule(around.said("lr_scheduler") or "constant", "", around)
 
 
+def schedule_seen(value: Any, kind: str, around: Around) -> dict[str, Any]:
+    """The same, seen from its cycles or its power."""
+    number(value)
+    return schedule(around.said(kind), "", around)
+
+
 def simpletuner_schedule(value: Any, _: str, around: Around) -> Noted:
-    """SimpleTuner's cosine does not warm up: it takes the number of warm-up steps for the length of one fall."""
+    """SimpleTuner's schedules: those that warm up, and its cosines, which take the warm-up for the length of a fall."""
     warm, length = whole(around.said("lr_warmup_steps") or 0), _length(around) or 0
     kind = text(value)
+    if str(around.said("optimizer")).startswith("adamw_schedulefree"):
+        slow = _slow_start(warm, length)
+        return Noted(slow.value, slow.note or "SimpleTuner leaves schedules out for this optimizer.")
     if kind in ("constant", "constant_with_warmup"):
         return _slow_start(warm, length)
+    if kind in ("linear", "polynomial"):
+        powered = {"power": number(around.said("lr_power"))} if kind == "polynomial" else {}
+        return Noted({"kind": kind, "warmup_steps": warm, **powered})
     if kind in ("cosine", "cosine_with_warmup"):
-        period = warm if warm > 0 else 1000
-        if length > period:
-            raise NotHere(
-                f"SimpleTuner's cosine starts anew every {period} steps (its lr_warmup_steps is a period); here it falls once"
-            )
-        rest = ""
-        if not length:
-            rest = f" A run that is longer than {period} steps would start anew there."
-        elif length < period:
-            rest = f" It would stop at step {length} of {period}, before its end."
-        return Noted({"kind": "cosine", "warmup_steps": 0},
-                     f"SimpleTuner's cosine never warms up: lr_warmup_steps {warm} is the length of its fall, to lr_end 4e-7. "
-                     f"Here it falls from the first step to 0 at the last.{rest}")  # fmt: skip
-    raise NotHere(f"the schedule {shown(value)} is not known here: constant and cosine are")
+        return _one_fall(warm, length)
+    if kind == "cosine_with_restarts":
+        return _falls(warm, length)
+    raise NotHere(f"the schedule {shown(value)} is not known here: {', '.join(_KINDS)} are")
+
+
+def _one_fall(warm: int, length: int) -> Noted:
+    period = warm if warm > 0 else 1000
+    if length > period:
+        raise NotHere(
+            f"SimpleTuner's cosine is over after {period} steps (its lr_warmup_steps is a period) and goes up again; write "
+            "`train.schedule` of kind `cosine`, which falls once, or `cosine_restarts`"
+        )
+    rest = ""
+    if not length:
+        rest = f" A run that is longer than {period} steps would go up again there."
+    elif length < period:
+        rest = f" It would stop at step {length} of {period}, before its end."
+    return Noted({"kind": "cosine", "warmup_steps": 0},
+                 f"SimpleTuner's cosine never warms up: lr_warmup_steps {warm} is the length of its fall, to lr_end 4e-7. "
+                 f"Here it falls from the first step to 0 at the last.{rest}")  # fmt: skip
+
+
+def _falls(period: int, length: int) -> Noted:
+    if period < 1 or not length or length % period:
+        raise NotHere(
+            "SimpleTuner starts anew every lr_warmup_steps, and here the steps are shared among whole falls: write `train.schedule` "
+            "of kind `cosine_restarts`"
+        )
+    return Noted(
+        {"kind": "cosine_restarts", "warmup_steps": 0, "cycles": length // period},
+        f"SimpleTuner's restarts never warm up: lr_warmup_steps {period} is the length of a fall. It warns that they misbehave; here "
+        "each fall begins at the full rate.",
+    )
 
 
 def _slow_start(warm: int, length: int) -> Noted:
@@ -127,3 +177,16 @@ def simpletuner_schedule_of(value: Any, _: str, around: Around) -> Noted:
     """The same, seen from the warm-up."""
     whole(value)
     return simpletuner_schedule(around.said("lr_scheduler"), "", around)
+
+
+def simpletuner_schedule_seen(value: Any, kind: str, around: Around) -> Noted:
+    """The same, seen from its power."""
+    number(value)
+    return simpletuner_schedule(around.said(kind), "", around)
+
+
+def by_epochs(value: Any, steps: str, around: Around) -> dict[str, Any]:
+    """Checkpoints that are counted in epochs, where none are counted in steps."""
+    if around.told(steps):
+        raise NotHere(f"checkpoints are counted in steps or in epochs, and `{steps}` counts steps")
+    return {"every": whole(value), "unit": "epochs"}

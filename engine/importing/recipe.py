@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engine.importing.convert import Word
 from engine.importing.datasets import convert_datasets, homes_of
-from engine.importing.flavours import lacking
+from engine.importing.flavours import base_words, lacking
 from engine.importing.given import Dropped, Given, Mapped, Outcome, Unsupported
 from engine.importing.sources import ai_toolkit, musubi, simpletuner
 from engine.importing.table import Table, table
@@ -94,7 +94,7 @@ def _recipe(known: Table, keys: Iterator[Given], files: list[Path]) -> Imported:
 
 def _hold(given: list[Given], outcomes: list[Outcome], words: dict[str, Word]) -> None:
     """Take out what the vocabulary refuses; the keys that said it are unsupported, with its reason."""
-    node, _ = read_text(Source("import", write("", [], words, [], []), Path()))
+    node, _ = read_text(Source("import", write("", [], _with_kinds(words), [], []), Path()))
     assert isinstance(node, Mapping), "what we write is a mapping"
     findings, _ = check_layer(Layer("import", node))
     for found in findings:
@@ -110,6 +110,13 @@ def _hold(given: list[Given], outcomes: list[Outcome], words: dict[str, Word]) -
         ]
         for word in bad:
             del words[word]
+
+
+def _with_kinds(words: dict[str, Word]) -> dict[str, Word]:
+    """Add the kinds that sections have from the flavour: of which kind a section is decides what its words may be."""
+    base = base_words(words.get("extends"))
+    kinds = {f"{path.rpartition('.')[0]}.kind" for path in words} - words.keys()
+    return words | {kind: Word(base[kind], ()) for kind in kinds if kind in base}
 
 
 def _touches(word: str, at: str) -> bool:

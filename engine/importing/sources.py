@@ -54,7 +54,7 @@ def _backends(known: Table, node: Node) -> Iterator[Given]:
         if not isinstance(entry, Mapping):
             raise wrong("an entry of the dataset file is one object of keys and values", entry.span)
         kind = str(_value(entry, "dataset_type", "image"))
-        part = "clips" if kind in ("video", "image") else kind if kind in parts else "other"
+        part = "clips" if kind in ("video", "image", "eval") else kind if kind in parts else "other"
         if _on(_value(entry, "disabled", default=False)) or _on(_value(entry, "disable", default=False)):
             yield from flatten(entry, part, known, f"[{number}].", Dropped("this entry is disabled"))
         elif part == "clips":

@@ -2,8 +2,8 @@
 
 A table has parts, one for each kind of place that keys stand in; a part has rows, one a key. A row says one of
 
-    words        our word → the conversion of the value, perhaps with an argument behind a space; a function of
-                 ``conversions``, ``lengths``, ``clips``, ``pictures`` or ``texts``, which may say that its word is not needed
+    words        our word → the conversion of the value, perhaps with an argument behind a space; a function of one of the
+                 modules that `convert` lists, which may say that its word is not needed
     drop         why nothing needs to be said here
     unsupported  why it cannot be said here; ``refused`` takes the reason that the language itself gives
 
@@ -14,7 +14,7 @@ and may say more:
     absent       what the trainer assumes where the key is not given
     note         why the value reads differently here
     learns       whether what is unsupported changes what is learnt
-    only_with    the key that must be on for this one to count, or a mapping of one key to the value that it must have
+    only_with    the key that must be on for this one to count, or a mapping of keys to the values that they must have
     off          values that switch it off, beside false, 0, none and nothing
 
 A key that ends in ``*`` stands for all that begin so; the longest such row counts. ``always`` holds words that the

@@ -49,11 +49,6 @@ class Devices:
         """Whether this is the one that writes files."""
         return self.rank == 0
 
-    @property
-    def path(self) -> tuple[int, ...]:
-        """What to add to the path of a ``generator``, where devices must not draw the same; nothing for a single one."""
-        return (self.rank,) if self.count > 1 else ()
-
     def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         """Give every device the sum of all gradients, the same to the last bit.
 

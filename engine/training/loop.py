@@ -1,7 +1,6 @@
 """The step loop. It knows samples by their numbers, a loss, and the state that a step changes, and nothing else.
 
-A step is a pure function of the state and of its number: order and noise come from (seed, position), dropout from a
-seed of the step. So a run that resumes goes on to the last bit.
+A step is a pure function of the state and of its number: order, noise and dropout come from (seed, position). So a run that resumes goes on to the last bit.
 """
 
 import math
@@ -124,7 +123,7 @@ def train(
     devices, saved = devices or one(), state.step
     while True:
         due = settings.evaluates(state.step) and state.evaluated != state.step
-        seen = not due or watch.evaluate()
+        seen = not due or not devices.any_of(not watch.evaluate())
         done = seen and state.step >= settings.steps
         stop = devices.any_of(not seen or watch.stopping()) and not done
         if state.step > saved and (done or stop or settings.saves(state.step)):
@@ -143,15 +142,13 @@ def _step(loss_of: LossOf, state: State, order: Order, settings: Settings, devic
     rate = settings.learning_rate * settings.factor(step)
     for group in state.optimizer.param_groups:
         group["lr"] = rate
-    # dropout draws from the global generator: give it a state that depends on the step, and on the device, alone
-    torch.manual_seed(generator(settings.seed, "dropout", step, *devices.path).initial_seed())
     state.optimizer.zero_grad(set_to_none=True)
-    losses = _gradients(loss_of, order, step, settings.micro_batch, devices)
+    losses = _gradients(loss_of, order, step, settings, devices)
     devices.sum_gradients(parameters)
-    norm = float(gradient_norm(parameters))
+    norm = float(total := gradient_norm(parameters))
     if not (math.isfinite(losses["loss"]) and math.isfinite(norm)):
         raise NotFinite(step + 1, order.batch(step))
-    CLIPS[settings.clip](parameters, settings.clip_limit)
+    CLIPS[settings.clip](parameters, settings.clip_limit, total)
     state.optimizer.step()
     state.step += 1
     if state.ema is not None:
@@ -160,12 +157,23 @@ def _step(loss_of: LossOf, state: State, order: Order, settings: Settings, devic
     return Metrics(state.step, loss, rate, norm, time.monotonic() - began, losses)
 
 
+def _seed(seed: int) -> None:
+    """Seed the global generators. Not by ``torch.manual_seed``: without a GPU, it writes down the stack in case one comes."""
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(seed)
+    if torch.backends.mps.is_available():
+        torch.mps.manual_seed(seed)
+
+
 def _gradients(
-    loss_of: LossOf, order: Order, step: int, micro_batch: int, devices: Devices
+    loss_of: LossOf, order: Order, step: int, settings: Settings, devices: Devices
 ) -> dict[str, float]:
     """Gather the gradients of a batch, a few samples at a time; returns its mean losses."""
     totals: dict[str, float] = {"loss": 0.0}
-    for part in order.share(step, micro_batch, devices.rank, devices.count):
+    for part in order.share(step, settings.micro_batch, devices.rank, devices.count):
+        # dropout draws from the global generator: give it a state that depends on nothing but these samples
+        _seed(generator(settings.seed, "dropout", part.positions[0]).initial_seed())
         # each part counts by its share, so that the split does not change the mathematics
         share = len(part.samples) / order.batch_size
         losses = loss_of(part.samples, part.positions)

@@ -190,19 +190,16 @@ def shown(optimizer: Optimizer) -> Iterator[None]:
                 parameter.copy_(weight)
 
 
-def _clip_value(parameters: Parameters, limit: float) -> None:
+def _clip_value(parameters: Parameters, limit: float, norm: Tensor) -> None:  # noqa: ARG001 - one signature for the table
     nn.utils.clip_grad_value_(parameters, limit)
 
 
-def _clip_norm(parameters: Parameters, limit: float) -> None:
-    nn.utils.clip_grad_norm_(parameters, limit)
-
-
-CLIPS: dict[str, Callable[[Parameters, float], None]] = {
-    "none": lambda parameters, limit: None,
+CLIPS: dict[str, Callable[[Parameters, float, Tensor], None]] = {
+    "none": lambda parameters, limit, norm: None,
     "value": _clip_value,
-    "norm": _clip_norm,
+    "norm": nn.utils.clip_grads_with_norm_,
 }
+"""Limits on gradients in place, given the largest entry or norm, and the norm that they have."""
 
 
 def gradient_norm(parameters: Iterable[nn.Parameter]) -> Tensor:

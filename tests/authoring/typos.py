@@ -27,15 +27,17 @@ train:
     weight_decay: 0.01
   schedule: {kind: cosine, warmup_steps: 100}
   clip: {kind: norm, limit: 1.0}
-  adapter:    rank: 16
+  adapter:
+    rank: 16
     alpha: 16
     dropout: 0
   noise:
     levels: {kind: logit_normal, mean: 0, scale: 1}
-    shift: 3
+    shift: {kind: fixed, factor: 3}
   caption_dropout: 0.1
   precision: bf16
-  gradient_checkpointing: true
+  gradient_checkpointing: {kind: blocks, every: 1}
+  ema: {kind: decay, decay: 0.995, every: 1, warmup: true}
   seed: 42
   checkpoints: {every: 250, keep: 3}
 
@@ -85,9 +87,9 @@ SLIPS = {
     "a number with a comma": ("learning_rate: 1e-4", "learning_rate: 0,0001"),
     "a number with thousands": ("  steps: 2000", "  steps: 2_000"),
     "a fraction for a whole number": ("    rank: 16", "    rank: 16.5"),
-    "yes for true": ("gradient_checkpointing: true", "gradient_checkpointing: yes"),
-    "on for true": ("gradient_checkpointing: true", "gradient_checkpointing: on"),
-    "a text for a switch": ("gradient_checkpointing: true", 'gradient_checkpointing: "true"'),
+    "yes for true": ("warmup: true", "warmup: yes"),
+    "on for true": ("warmup: true", "warmup: on"),
+    "a text for a switch": ("warmup: true", 'warmup: "true"'),
     "one value for a list": ("    betas: [0.9, 0.99]", "    betas: 0.9"),
     "a list for one value": ("    rank: 16", "    rank: [16]"),
     "a bare name for a choice": ("  captions: {kind: beside}", "  captions: beside"),

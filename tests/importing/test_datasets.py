@@ -21,7 +21,7 @@ from engine.language.resolve import compose, resolve
 from engine.words.data import Data, Dataset
 
 CONFIG = {
-    "pretrained_model_name_or_path": "Wan-AI/Wan2.1-T2V-1.3B-Diffusers", "max_train_steps": 900,
+    "pretrained_model_name_or_path": "Wan-AI/Wan2.1-T2V-1.3B-Diffusers", "max_train_steps": 900, "model_type": "lora",
     "validation_prompt": "A black cat walks to the right past two houses under a crescent moon.",
 }  # fmt: skip
 

@@ -13,7 +13,7 @@ from engine.language.overrides import Override
 from engine.language.read import read_text
 from engine.language.resolve import resolve
 
-MODEL = {"pretrained_model_name_or_path": "Wan-AI/Wan2.1-T2V-1.3B-Diffusers"}
+MODEL = {"pretrained_model_name_or_path": "Wan-AI/Wan2.1-T2V-1.3B-Diffusers", "model_type": "lora"}
 SAID = {"validation_prompt": "A black cat walks to the right past two houses under a crescent moon."}
 
 

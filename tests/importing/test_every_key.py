@@ -163,9 +163,9 @@ def test_an_unknown_key_is_unsupported_and_told_a_near_one(tmp_path: Path) -> No
 
 
 def test_what_changes_what_is_learnt_is_said_first(tmp_path: Path) -> None:
-    (tmp_path / "c.json").write_text('{"report_to": "wandb", "use_ema": true}')
+    (tmp_path / "c.json").write_text('{"report_to": "wandb", "masked_loss_probability": 1}')
     assert [one.key for one, _ in from_simpletuner(tmp_path / "c.json", None).unsupported] == [
-        "use_ema",
+        "masked_loss_probability",
         "report_to",
     ]
 

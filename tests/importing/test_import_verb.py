@@ -31,7 +31,7 @@ def test_where_every_key_is_said_the_recipe_is_written_to_the_output(tmp_path: P
 
 
 def test_a_key_that_cannot_be_said_stops_before_anything_is_written(tmp_path: Path) -> None:
-    (tmp_path / "c.json").write_text(f'{{{MODEL},\n "use_ema": true}}')
+    (tmp_path / "c.json").write_text(f'{{{MODEL},\n "noise_offset": 0.1}}')
     done = recipe("import", "simpletuner", "c.json", "-o", "x.yaml", cwd=tmp_path)
     assert done.returncode == 1
     assert "c.json:2:2: error[RCP3202]: 1 key cannot be said in a recipe; nothing was written" in done.stderr
@@ -39,7 +39,7 @@ def test_a_key_that_cannot_be_said_stops_before_anything_is_written(tmp_path: Pa
     assert done.stdout == ""
     done = recipe("import", "simpletuner", "c.json", "-o", "x.yaml", "--allow-unmapped", cwd=tmp_path)
     assert done.returncode == 0
-    assert "use_ema: (changes what is learnt)" in (tmp_path / "x.yaml").read_text()
+    assert "noise_offset: (changes what is learnt)" in (tmp_path / "x.yaml").read_text()
 
 
 def test_a_file_that_is_there_is_never_overwritten(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from engine.language.nodes import Source, plain
 from engine.language.read import read_text
 from engine.language.resolve import resolve
 
-MODEL = {"pretrained_model_name_or_path": "Wan-AI/Wan2.1-T2V-1.3B-Diffusers"}
+MODEL = {"pretrained_model_name_or_path": "Wan-AI/Wan2.1-T2V-1.3B-Diffusers", "model_type": "lora"}
 
 
 def said(imported: Imported, path: str) -> Any:
@@ -49,14 +49,14 @@ def simpletuner(tmp_path: Path):
         ({}, "train.adapter.dropout", 0.1),
         ({}, "train.learning_rate", 4e-7),
         ({}, "train.noise.shift", None),
-        ({"flow_schedule_shift": 0}, "train.noise.shift", 1),
+        ({"flow_schedule_shift": 0}, "train.noise.shift.factor", 1),
         ({"flow_schedule_shift": 5}, "sample.shift", 5),
         ({}, "train.clip", {"kind": "value", "limit": 2}),
         ({"max_grad_norm": 1, "grad_clip_method": "norm"}, "train.clip", {"kind": "norm", "limit": 1}),
         ({"train_batch_size": 2, "gradient_accumulation_steps": "3"}, "train.batch_size", 6),
         ({"train_batch_size": 2, "gradient_accumulation_steps": "3"}, "train.micro_batch", 2),
-        ({"gradient_checkpointing": False}, "train.gradient_checkpointing", False),
-        ({"gradient_checkpointing": "true"}, "train.gradient_checkpointing", True),
+        ({"gradient_checkpointing": False}, "train.gradient_checkpointing", {"kind": "none"}),
+        ({"gradient_checkpointing": "true"}, "train.gradient_checkpointing", {"kind": "blocks", "every": 1}),
         ({"optimizer": "optimi-lion", "optimizer_config": "weight_decay=0.1,betas=0.9,0.95"}, "train.optimizer", {"kind": "lion", "betas": [0.9, 0.95], "weight_decay": 0.1}),
         ({"lr_scheduler": "cosine", "max_train_steps": 500}, "train.schedule", {"kind": "cosine", "warmup_steps": 0}),
         ({"lr_scheduler": "cosine", "lr_warmup_steps": 100, "max_train_steps": 500}, "train.schedule", None),
@@ -178,7 +178,7 @@ def test_a_word_that_another_key_says_is_not_counted_twice(simpletuner) -> None:
 
 
 def test_a_value_that_the_vocabulary_refuses_is_unsupported_with_its_reason(simpletuner) -> None:
-    made = simpletuner({"lora_rank": 0})
+    made = simpletuner({"lora_rank": 0, "lora_alpha": 4})
     assert isinstance(why(made, "lora_rank"), Unsupported)
     assert "it must be at least 1" in why(made, "lora_rank").reason
     assert said(made, "train.adapter.rank") is None
@@ -241,14 +241,17 @@ def test_musubi_has_its_own_defaults(tmp_path: Path) -> None:
         "targets": said(made, "train.adapter.targets"),
     }
     assert "ffn" in said(made, "train.adapter.targets")[0]
-    assert said(made, "train.noise") == {"levels": {"kind": "uniform"}, "shift": 1}, "sigma, unshifted"
+    assert said(made, "train.noise") == {
+        "levels": {"kind": "uniform"},
+        "shift": {"kind": "fixed", "factor": 1},
+    }, "sigma, unshifted"
     assert said(made, "data.size") == {"kind": "exact", "width": 832, "height": 480}, "no buckets"
     assert (said(made, "train.steps"), said(made, "train.learning_rate"), said(made, "data.frames")) == (
         1600,
         2e-6,
         1,
     )
-    assert said(made, "train.gradient_checkpointing") is False
+    assert said(made, "train.gradient_checkpointing") == {"kind": "none"}
     assert said(made, "train.caption_dropout") == 0, "it has none, and the base has some"
     assert "# musubi-tuner drops no captions." in made.text
 
@@ -269,7 +272,7 @@ def test_musubi_shifts_only_where_it_says_so(tmp_path: Path, sampling: str, leve
         tmp_path / "d.toml",
         f"--task t2v-1.3B --timestep_sampling {sampling} --discrete_flow_shift 3.0 --sigmoid_scale 2",
     )
-    found = said(made, "train.noise.shift")
+    found = said(made, "train.noise.shift.factor")
     assert (said(made, "train.noise.levels.kind"), found) == (levels, shift)
 
 
@@ -290,7 +293,7 @@ def test_ai_toolkit_means_alpha_1_and_no_shift_where_it_says_nothing(tmp_path: P
     assert (
         said(made, "train.adapter.rank"),
         said(made, "train.adapter.alpha"),
-        said(made, "train.noise.shift"),
+        said(made, "train.noise.shift.factor"),
     ) == (8, 1, 1)
     assert (said(made, "train.steps"), said(made, "train.learning_rate")) == (1000, 1e-6)
     assert (said(made, "train.precision"), said(made, "sample.negative"), said(made, "sample.sampler")) == (

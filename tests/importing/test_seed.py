@@ -39,8 +39,13 @@ def test_the_seed_imports_to_a_recipe_that_validates(data: str, tmp_path: Path) 
     assert made.train.schedule.model_dump() == {"kind": "cosine", "warmup_steps": 0}
     assert made.train.clip.model_dump() == {"kind": "value", "limit": 0.01}
     assert (made.train.adapter.rank, made.train.adapter.alpha, made.train.adapter.dropout) == (16, 16, 0.1)
-    assert (made.train.noise.shift, made.train.seed, made.train.attention, made.sample.attention) == (
-        3,
+    assert made.train.weights.model_dump() == {"kind": "bf16", "rounding": "kahan"}, "as optimi's Lion does"
+    assert made.train.ema.model_dump() == {"kind": "decay", "decay": 0.995, "every": 2, "warmup": True}
+    assert (made.train.result, made.train.ema_on) == ("ema", "cpu")
+    assert made.train.gradient_checkpointing.model_dump() == {"kind": "blocks", "every": 1}
+    assert made.train.noise.shift.model_dump() == {"kind": "fixed", "factor": 3}
+    assert (made.train.quantize, made.train.seed, made.train.attention, made.sample.attention) == (
+        "none",
         42,
         "native",
         "sage",
@@ -83,7 +88,7 @@ def test_the_notes_name_the_traps_of_the_seed() -> None:
         "SageAttention cannot train",
         "5.2 lies outside 4 to 5",
         "nothing of yours is ever deleted",
-        "use_ema: (changes what is learnt)",
+        "SimpleTuner averages in bf16, which loses most updates",
         "a list such as [9] is ignored, and its window is inverted",
         "webhook_config:",
         "push_to_hub:",
@@ -94,14 +99,14 @@ def test_the_notes_name_the_traps_of_the_seed() -> None:
 @pytest.mark.parametrize(
     ("more", "trap"),
     [
-        ('"tread_config": {"routes": [{"selection_ratio": 0.1, "start_layer_idx": 2, "end_layer_idx": -2}]}', "share that is DROPPED: 0.1 drops a tenth"),
+        ('"tread_config": "config/tread.json"', "write `train.tread: {kind: routes, routes: [{first: 2, last: -2, drop: 0.1}]}`"),
         ('"base_model_precision": "nf4-bnb"', "4 bits ruin it"),
-        ('"base_model_precision": "int8-quanto"', "not quantised here"),
+        ('"base_model_precision": "int2-quanto"', "or in 8 bits: `train.quantize: int8` or `fp8`"),
         ('"text_encoder_1_precision": "int8-quanto"', "the text encoder is not quantised here"),
         ('"flow_schedule_auto_shift": true', "counts only where `flow_schedule_shift` is 0"),
         ('"enable_chunked_feed_forward": true, "feed_forward_chunk_size": 2', "SimpleTuner cuts the batch by it"),
         ('"model_flavour": "i2v-14b-2.2-high"', "`high` trains the low-noise weights"),
-        ('"crepa_enabled": true', "no such term in the loss"),
+        ('"crepa_enabled": true, "crepa_use_backbone_features": true', "never the model itself"),
         ('"enable_model_cpu_offload": true', "no such option either"),
     ],
 )  # fmt: skip

@@ -80,6 +80,8 @@ RULE_TABLE = [
      ["train.schedule.warmup_steps=1000"]),
     ("RCP4004", "data.source.revision", ["data.source={kind: hub, repository: a/b, revision: main}"], "`main` is not a commit",
      ["data.source={kind: hub, repository: a/b, revision: " + "0a" * 20 + "}"]),
+    ("RCP4004", "train.crepa.encoder.revision", [CREPA, "train.crepa.encoder={kind: hub, repository: a/b, revision: main}"],
+     "`main` is not a commit of a/b", [CREPA]),
     ("RCP4005", "model.transformer.text_width", ["model.transformer.text_width=64"], "is 64 but `model.text_encoder.width`",
      ["model.transformer.text_width=4096"]),
     ("RCP4005", "model.codec.halve_time", ["model.codec.halve_time=[true, true, true]"], "halves time 3 times",

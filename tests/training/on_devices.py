@@ -106,7 +106,7 @@ def agreeing(devices: Devices) -> dict[str, Any]:
         said = str(error)
     devices.wait_for_all()
     sums = devices.sum_of({"loss": 0.1 + devices.rank} | ({"crepa": 2.0} if devices.rank else {}))
-    return {"said": said, "sums": sums, "path": list(devices.path), "first": devices.first}
+    return {"said": said, "sums": sums, "first": devices.first}
 
 
 SCENES: Mapping[str, Callable[[Devices], Any]] = {

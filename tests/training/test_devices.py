@@ -110,10 +110,8 @@ def test_numbers_are_summed_by_name(seen: Seen) -> None:
         assert mine["agree"]["sums"] == {"loss": pytest.approx(1.2, rel=1e-12), "crepa": 2.0}
 
 
-def test_devices_draw_from_paths_of_their_own(seen: Seen) -> None:
-    assert [mine["agree"]["path"] for mine in seen] == [[0], [1]]
+def test_one_of_them_is_the_first(seen: Seen) -> None:
     assert [mine["agree"]["first"] for mine in seen] == [True, False]
-    assert one().path == ()
 
 
 def test_one_device_asks_nobody_and_copies_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -538,13 +538,13 @@ def with_gradients(*gradients: list[float]) -> list[nn.Parameter]:
 )
 def test_clipping(kind: str, limit: float, expected: list[float]) -> None:
     weights = with_gradients([3, 4], [12])
-    CLIPS[kind](weights, limit)
+    CLIPS[kind](weights, limit, gradient_norm(weights))
     assert torch.cat([weight.grad for weight in weights]).tolist() == pytest.approx(expected, rel=1e-5)
 
 
 def test_values_are_clipped_on_both_sides() -> None:
     weights = with_gradients([-3, 0.25])
-    CLIPS["value"](weights, 0.5)
+    CLIPS["value"](weights, 0.5, gradient_norm(weights))
     assert weights[0].grad.tolist() == [-0.5, 0.25]
 
 

@@ -15,28 +15,14 @@ ELSEWHERE = {
     ),
     "RCP4203": Explanation(
         "Four bits are too few for Wan 2.1: samples fall apart.",
-        "Use bf16, or eight bits.",
-        "train: {precision: nf4}\n",
-    ),
-    "RCP4204": Explanation(
-        "TREAD leaves tokens out of some layers. The first two and the last need all of them.",
-        "Start at 2 and end at -2; and leave it out here, where it is not built yet.",
-        "train: {tread: {routes: [{selection_ratio: 0.1, start_layer_idx: 0, end_layer_idx: -2}]}}\n",
-    ),
-    "RCP4205": Explanation(
-        "A TREAD route that drops more than half of the tokens costs more quality than it saves time.",
-        "0.1 to 0.3 keep the quality; and leave it out here, where it is not built yet.",
-        "train: {tread: {routes: [{selection_ratio: 0.6, start_layer_idx: 2, end_layer_idx: -2}]}}\n",
-    ),
-    "RCP4206": Explanation(
-        "TREAD, the routing of tokens around layers, is not built yet.",
-        "Leave it out: all tokens go through all layers.",
-        "train: {tread: {routes: [{selection_ratio: 0.1, start_layer_idx: 2, end_layer_idx: -2}]}}\n",
+        "Write `train: {quantize: int8}`, or `none`.",
+        "train: {quantize: nf4}\n",
     ),
     "RCP4207": Explanation(
-        "Moving parts of the model out of the GPU is not built yet; of the two ways to do it, only one can be used at a time.",
-        "Leave it out; `hardware` and `train.gradient_checkpointing` say what saves memory here.",
-        "train: {blocks_to_swap: 20}\n",
+        "Stages run one after the other, each with its own model, and give their memory back by ending. So while the denoiser is "
+        "trained nothing else is on the device that could be moved away for it; what can wait elsewhere are its own blocks.",
+        "Leave it out, or write `train: {offload: {kind: memory}}`.",
+        "train: {enable_model_cpu_offload: true}\n",
     ),
     "RCP4208": Explanation(
         "A boundary says which of two experts denoises when. Wan 2.1 and the 5B of Wan 2.2 have one.",

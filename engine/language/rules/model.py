@@ -57,8 +57,10 @@ def codec_halves_what_it_says(recipe: "Recipe", at: At) -> Findings:
 
 def revisions_are_commits(recipe: "Recipe", at: At) -> Findings:
     """A branch moves: the same recipe would fetch something else next month."""
-    sources = {"model.source": recipe.model.source} | {
-        f"{at}.source": found.source for at, found in datasets(recipe).items()
+    sources = {
+        "model.source": recipe.model.source,
+        **{f"{path}.source": dataset.source for path, dataset in datasets(recipe).items()},
+        **({} if recipe.train.crepa.kind == "none" else {"train.crepa.encoder": recipe.train.crepa.encoder}),
     }
     for section, source in sources.items():
         if source.kind == "hub" and not re.fullmatch("[0-9a-f]{40}", source.revision):

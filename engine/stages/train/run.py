@@ -99,7 +99,7 @@ def _told(run: "_Run") -> Iterator[None]:
             f"the last good checkpoint is of step {run.saved}" if run.saved else "there is no checkpoint yet"
         )
         raise StageError(f"{error}; {last}. Lower `train.learning_rate`, or look at these clips: "
-                         f"{', '.join(run.samples.names(error.samples))}") from error  # fmt: skip
+                         f"{', '.join(run.reader.samples.names(error.samples))}") from error  # fmt: skip
     except (checkpoints.NotSaved, Disagree, FirstFailed) as error:
         raise StageError(str(error)) from error
 
@@ -108,7 +108,8 @@ def _run(
     work: Training, model: torch.nn.Module, samples: Samples, device: torch.device, devices: Devices
 ) -> "_Run":
     spec = work.spec
-    crepa = crepa_of(spec, Reader(work, samples)) if samples.features else None
+    reader = Reader(work, samples)
+    crepa = crepa_of(spec, reader) if samples.features else None
     trained = adapters.trained(model)
     if crepa is not None:
         crepa.projector.to(device)
@@ -119,7 +120,7 @@ def _run(
         where = torch.device("cpu") if work.runtime.ema_on == "cpu" else device
         settings = spec.ema.model_dump(exclude={"kind"})
         state.ema = Ema(adapters.trained(model), **settings, device=where)
-    return _Run(work, model, samples, device, devices, state, objective_of(spec, work.runtime, crepa))
+    return _Run(work, model, reader, device, devices, state, objective_of(spec, work.runtime, crepa))
 
 
 @dataclass(slots=True)
@@ -132,7 +133,7 @@ class _Run:
 
     work: Training
     model: torch.nn.Module
-    samples: Samples
+    reader: Reader
     device: torch.device
     devices: Devices
     state: State
@@ -141,7 +142,7 @@ class _Run:
 
     def go(self) -> None:
         """Train to the end."""
-        order = self.samples.order
+        order = self.reader.samples.order
         settings = settings_of(self.work.spec, self.work.runtime, order, self.state)
         watch = Watch(self.on_step, self.evaluate, self.save, self.work.stopping)
         self._log(STEPS, "")  # ends a line that a crash may have torn
@@ -149,13 +150,13 @@ class _Run:
 
     def loss_of(self, indices: Sequence[int], positions: Sequence[int]) -> Losses:
         """Return the losses of some samples; every draw is a function of seed and position."""
-        reader = Reader(self.work, self.samples)
+        reader = self.reader
         texts = [reader.text(index, at) for index, at in zip(indices, positions, strict=True)]
         return self.objective.losses(batches_of(reader, indices, positions), self._denoiser(texts))
 
     def evaluate(self) -> bool:
         """Measure the loss on what is held out, with the weights that would be handed on; False if asked to stop."""
-        reader, state = Reader(self.work, self.samples), self.state
+        reader, state = self.reader, self.state
 
         def said(noisy_BCFHW: Tensor, sigma_B: Tensor, indices: Sequence[int]) -> Tensor:
             denoiser = self._denoiser([reader.first_text(index) for index in indices])
@@ -163,7 +164,7 @@ class _Run:
 
         with self._result():
             curve = evaluate(
-                said, reader.latent, items_of(self.work.spec, self.objective, self.samples, reader), self.model,
+                said, reader.latent, items_of(self.work.spec, self.objective, self.reader.samples, reader), self.model,
                 self.objective.loss, seed=self.work.spec.seed, step=state.step,
                 micro_batch=self.work.runtime.micro_batch, stopping=self.work.stopping,
             )  # fmt: skip

@@ -81,12 +81,18 @@ def _order(work: Training) -> Order:
     return Order(in_turn, work.spec.batch_size, work.spec.seed)
 
 
-@dataclass(frozen=True, slots=True)
+KEPT = 256 << 20
+"""Bytes of items that stay in memory once they were read. All come round equally often, so none makes room for another."""
+
+
 class Reader:
     """Reads the tensors of samples from the store of items."""
 
-    work: Training
-    samples: Samples
+    def __init__(self, work: Training, samples: Samples) -> None:
+        """Begin with nothing in memory."""
+        self.work, self.samples = work, samples
+        self._kept: dict[str, Tensor] = {}
+        self._room = KEPT
 
     def latent(self, index: int) -> Tensor:
         """Return the latents of a sample, ``(C, F, H, W)``, float32."""
@@ -113,4 +119,9 @@ class Reader:
         return pad_text(text_LD, self.work.spec.max_tokens)
 
     def _item(self, maker: str, key: str, file: str, name: str) -> Tensor:
-        return load_tensors(self.work.items.open(f"{maker}/{key}"), file)[name]
+        if (kept := self._kept.get(key)) is not None:
+            return kept
+        tensor = load_tensors(self.work.items.open(f"{maker}/{key}"), file)[name]
+        if tensor.nbytes <= self._room:
+            self._kept[key], self._room = tensor, self._room - tensor.nbytes
+        return tensor
