@@ -124,38 +124,35 @@ def _factor(preset: Any, factor: int) -> int:
     return factors.pop()
 
 
-def musubi_adapter(value: Any, arguments: str, around: Around) -> dict[str, Any]:
-    """The kind of adapter of musubi-tuner's network modules, with what their arguments say."""
-    if (kind := _MODULES.get(text(value))) is None:
-        raise Nothing("a LoRA, as here")
+def musubi_kind(value: Any, *_: Any) -> str:
+    """The kind of adapter of one of musubi-tuner's network modules."""
+    return _MODULES[text(value)]
+
+
+def musubi_factor(value: Any, arguments: str, around: Around) -> int:
+    """The factor of a LoKr, which stands among the arguments of the module."""
+    if _MODULES.get(text(value)) != "lokr":
+        raise Nothing("only a LoKr has one")
     given = around.said(arguments)
-    made: dict[str, Any] = {"kind": kind}
-    if kind == "lokr":
-        made["factor"] = -1
-    for key, inner in pairs(given) if given is not None else ():
-        if key == "factor" and kind == "lokr":
-            made["factor"] = whole(inner)
-        elif key == "rank_dropout":
-            made["dropout"] = number(inner)
-        else:
-            raise NotHere(f"write the words of `train.adapter`: there is none for `{key}`")
-    return made
+    return musubi_factor_of(given, "network_module", around) if given is not None else -1
 
 
-def musubi_adapter_of(value: Any, module: str, around: Around) -> dict[str, Any]:
-    """The same, seen from the arguments."""
-    if around.said(module) not in _MODULES:
-        first = pairs(value)[0][0]
-        raise NotHere(
-            f"write `train.adapter.targets` and the other words of `train.adapter`: a LoRA has no `{first}`"
-        )
-    return musubi_adapter(around.said(module), "network_args", around)
+def musubi_factor_of(value: Any, module: str, around: Around) -> int:
+    """The same, seen from the arguments, none of which can be left out."""
+    factor = -1
+    for key, inner in pairs(value):
+        if key != "factor" or _MODULES.get(str(around.said(module))) != "lokr":
+            raise NotHere(
+                f"write `train.adapter.targets` and the other words of `train.adapter`: there is none for `{key}`"
+            )
+        factor = whole(inner)
+    return factor
 
 
 def musubi_dropout(value: Any, module: str, around: Around) -> Noted:
     """The share that musubi-tuner drops, of what its kind of adapter drops."""
     found = number(value)
-    return Noted(found, _ROWS if found and around.said(module) in _MODULES else "")
+    return Noted(found, _ROWS if found and str(around.said(module)) in _MODULES else "")
 
 
 def start(value: Any, *_: Any) -> Noted:

@@ -185,8 +185,13 @@ def simpletuner_schedule_seen(value: Any, kind: str, around: Around) -> Noted:
     return simpletuner_schedule(around.said(kind), "", around)
 
 
-def by_epochs(value: Any, steps: str, around: Around) -> dict[str, Any]:
+def by_epochs(value: Any, steps: str, around: Around) -> int:
     """Checkpoints that are counted in epochs, where none are counted in steps."""
     if around.told(steps):
         raise NotHere(f"checkpoints are counted in steps or in epochs, and `{steps}` counts steps")
-    return {"every": whole(value), "unit": "epochs"}
+    return whole(value)
+
+
+def epochs(*_: Any) -> str:
+    """What such checkpoints are counted in."""
+    return "epochs"

@@ -54,9 +54,9 @@ def quantize_on(value: Any, precision: str, around: Around) -> str:
     if around.said(precision) in (None, "no_change"):
         raise Nothing(f"`{precision}` keeps them as they are")
     places = {"cpu": "cpu", "accelerator": "device"}
-    if value not in places:
+    if (place := places.get(text(value))) is None:
         raise NotHere(f"weights are quantised on the device or on the CPU, not by {shown(value)}")
-    return places[value]
+    return place
 
 
 def ai_toolkit_quantize(value: Any, kind: str, around: Around) -> str:

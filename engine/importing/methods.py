@@ -119,7 +119,7 @@ def rollout(value: Any, _: str, around: Around) -> Noted:
         if ramp
         else last
     )
-    strategy = around.said("scheduled_sampling_strategy")
+    strategy = str(around.said("scheduled_sampling_strategy"))
     if strategy not in _STRATEGIES:
         raise NotHere(
             f"distances are drawn as uniform, biased_early or biased_late, not as {shown(strategy)}"

@@ -19,7 +19,9 @@ def branches_at(path: str) -> dict[str, Schema]:
     whole = schema("resolved")
     sections, word = whole["$defs"], whole
     for part in general(path).split("."):
-        word = word.get("properties", {}).get(part, {})
+        # a word of a choice stands in the sections of its branches
+        holders = [word, *(sections[name] for name in branches(word).values())]
+        word = next((some["properties"][part] for some in holders if part in some.get("properties", {})), {})
         if "$ref" in word:
             word = sections[word["$ref"].removeprefix("#/$defs/")]
     return {kind: sections[name] for kind, name in branches(word).items()}
@@ -111,12 +113,16 @@ def _number_as(**words: str) -> Callable[[Any], Any]:
     )
 
 
+_CHECKPOINTING: dict[bool, dict[str, Any]] = {True: {"kind": "blocks", "every": 1}, False: {"kind": "none"}}
+
 _SHAPES: dict[str, Callable[[Any], Any]] = {
     "data.source": lambda value: {"kind": "folder", "path": value} if isinstance(value, str) else None,
     "data.captions": lambda value: {"kind": "one", "text": _short(value)} if isinstance(value, str) and " " in value else None,
     "data.size": _size,
     "train.clip": _number_as(kind="norm", limit="number"),
     "train.adapter": _number_as(rank="number"),
+    "train.noise.shift": _number_as(kind="fixed", factor="number"),
+    "train.gradient_checkpointing": lambda value: _CHECKPOINTING.get(value) if isinstance(value, bool) else None,
     "train.checkpoints": _number_as(every="number"),
     "sample.prompts": _prompts,
     "hardware": lambda value: {"device": value} if isinstance(value, str) else None,

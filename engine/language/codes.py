@@ -118,6 +118,8 @@ CODES: dict[str, Code] = {
     "RCP4083": Code("Roles of datasets that cannot be played."),
     "RCP4090": Code("More devices than samples in a batch."),
     "RCP4091": Code("Several devices of a kind that a machine has one of."),
+    "RCP4092": Code("Blocks that are to be sharded among one device."),
+    "RCP4093": Code("What cannot be had with sharded blocks."),
     "RCP4101": Code("The folder of clips is not there, or holds no clips.", by_plan=True),
     "RCP4102": Code("Clips that cannot be used.", by_plan=True),
     "RCP4103": Code("Clips without captions.", by_plan=True),

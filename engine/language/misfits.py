@@ -133,7 +133,7 @@ def _explain(error: ValidationError, layer: Layer, schema: Schema) -> Iterator[t
         refused = refusals(above, str(path[-1]), _given(error.instance)) if path else []
         for no in refused:
             yield (
-                Diagnostic(no.code, no.message, value_span(layer.node, (*path, *no.below)), at, no.help),
+                Diagnostic(no.code, no.message, span, at, no.help),
                 path,
             )
         if not refused:
@@ -163,9 +163,7 @@ def _unknown(error: ValidationError, layer: Layer, path: KeyPath) -> Iterator[tu
         told = f"{at}.{name}".strip(".")
         refused = refusals(at, name, said[name])
         for no in refused:
-            deeper = (*below, *no.below)
-            span = value_span(layer.node, deeper) if no.below else key_span(layer.node, below)
-            yield Diagnostic(no.code, no.message, span, told, no.help), below
+            yield Diagnostic(no.code, no.message, key_span(layer.node, below), told, no.help), below
         if not refused:
             help_ = meant(name, at, known, said)
             span = key_span(layer.node, below)

@@ -6,16 +6,13 @@ These are not words, so that nothing can be set that nothing reads. But "unknown
 import re
 from typing import Any, NamedTuple
 
-from engine.language.nodes import KeyPath
-
 
 class Refusal(NamedTuple):
-    """Why something is not taken; ``below`` is where in the value of the word it stands."""
+    """Why something is not taken."""
 
     code: str
     message: str
     help: str
-    below: KeyPath = ()
 
 
 _NOTHING_DELETES = (

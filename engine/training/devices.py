@@ -1,8 +1,8 @@
 """Several devices that train one model together: each computes its share of a batch, and all take the same step.
 
-There is one process a device, and each holds the whole model. ``torchrun`` and the runner of this program say to each
-which one it is. Gradients go from device to device; all else, such as numbers and what was decided, goes between CPUs.
-With one device nothing of this costs anything.
+There is one process a device, and each holds the whole model, or where that is asked for a part of its frozen blocks.
+``torchrun`` and the runner of this program say to each which one it is. Gradients and parts of blocks go from device to
+device; all else, such as numbers and what was decided, goes between CPUs. With one device nothing of this costs anything.
 """
 
 import os
@@ -15,6 +15,8 @@ from typing import TypeVar
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.distributed import fsdp
+from torch.distributed.device_mesh import init_device_mesh
 
 T = TypeVar("T")
 
@@ -26,6 +28,10 @@ _SAID = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 class Disagree(Exception):
     """Devices that should do the same were about to do different things."""
+
+
+class TorchIsOlder(Exception):
+    """What was asked for needs a newer torch."""
 
 
 class FirstFailed(Exception):
@@ -65,6 +71,30 @@ class Devices:
             alike.setdefault((parameter.device, parameter.dtype), []).append(parameter)
         for some in alike.values():
             _sum_gradients(some)
+
+    def shard(self, blocks: Sequence[nn.Module], device: torch.device) -> None:
+        """Keep only this device's part of the frozen weights of some blocks. What is trained stays whole everywhere.
+
+        A block is brought together when it runs, and once more when gradients go back through it. From here on all
+        devices must let them run equally often and in the same order: each waits for what the others have.
+
+        Args:
+            blocks: those of a model that was loaded alike on all devices; nothing has run in them yet.
+            device: where they run. Their weights may lie there or on the CPU, from where they come a block at a time.
+
+        Raises:
+            TorchIsOlder: there is nothing that it could be done with.
+        """
+        if self.count == 1:
+            return
+        if not hasattr(fsdp, "share_comm_ctx"):
+            raise TorchIsOlder(f"this is torch {torch.__version__}, and sharding needs 2.10 or newer")
+        mesh = init_device_mesh(device.type, (self.count,))
+        for block in blocks:
+            trained = {parameter for parameter in block.parameters() if parameter.requires_grad}
+            fsdp.fully_shard(block, mesh=mesh, reshard_after_forward=True, ignored_params=trained)
+        # one pair of streams for all: what each block's own ones had used would be kept for that block
+        fsdp.share_comm_ctx(list(blocks))
 
     def sum_of(self, numbers: Mapping[str, float]) -> dict[str, float]:
         """Return the sums over all devices, in double precision; a name that one does not have counts as 0 there."""

@@ -23,7 +23,7 @@ class Lora(Words):
     )
 
     kind: Literal["lora"] = word("A low-rank adapter.")
-    rank: int = word(_RANK, ge=1, le=1024)
+    rank: int = word(_RANK, ge=1, le=10_000)
     alpha: float = word(_ALPHA, gt=0)
     dropout: float = word(_DROPOUT, ge=0, lt=1)
     targets: list[str] = word(_TARGETS, min_length=1)
@@ -37,7 +37,7 @@ class Dora(Words):
     )
 
     kind: Literal["dora"] = word("A low-rank adapter of directions, and lengths.")
-    rank: int = word(_RANK, ge=1, le=1024)
+    rank: int = word(_RANK, ge=1, le=10_000)
     alpha: float = word(_ALPHA, gt=0)
     dropout: float = word(_DROPOUT, ge=0, lt=1)
     targets: list[str] = word(_TARGETS, min_length=1)
@@ -56,7 +56,7 @@ class Lokr(Words):
     )
 
     kind: Literal["lokr"] = word("A Kronecker product.")
-    rank: int = word(_RANK, ge=1, le=10000)
+    rank: int = word(_RANK, ge=1, le=10_000)
     alpha: float = word(_ALPHA, gt=0)
     dropout: float = word(_DROPOUT, ge=0, lt=1)
     factor: int = word(
@@ -75,7 +75,7 @@ class Loha(Words):
     )
 
     kind: Literal["loha"] = word("A Hadamard product of two low-rank matrices.")
-    rank: int = word(_RANK, ge=1, le=1024)
+    rank: int = word(_RANK, ge=1, le=10_000)
     alpha: float = word(_ALPHA, gt=0)
     dropout: float = word(_DROPOUT, ge=0, lt=1)
     targets: list[str] = word(_TARGETS, min_length=1)

@@ -4,11 +4,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from engine.words.word import LABEL, Words, choice, section, word
+from engine.words.word import LABEL, Words, choice, example, section, word
 
 
 class HubModel(Words):
     """Weights from a repository in diffusers layout on the Hugging Face Hub."""
+
+    model_config = example(
+        kind="hub", repository="owner/name", revision="0123456789abcdef0123456789abcdef01234567"
+    )
 
     kind: Literal["hub"] = word("Weights come from the Hugging Face Hub.")
     repository: str = word(
@@ -19,6 +23,8 @@ class HubModel(Words):
 
 class BuiltModel(Words):
     """A tiny model with random weights, built from the numbers below: for trying and testing."""
+
+    model_config = example(kind="built", seed=0)
 
     kind: Literal["built"] = word("Weights are drawn at random from the numbers of the architecture.")
     seed: int = word("Seed of the random weights.", ge=0)

@@ -13,6 +13,7 @@ from engine.words.classes import CacheClass
 
 Schema = dict[str, Any]
 T = TypeVar("T")
+_OR = ", "  # between what a word may be in one branch of a choice and in another
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,8 @@ def vocabulary(resolved: Schema) -> Vocabulary:
         before = table.get(found.path, found)
         if before.cache is not found.cache:
             raise TypeError(f"the word {found.path} has two cache classes")
-        same = before.values == found.values
-        table[found.path] = before if same else replace(before, values=f"{before.values}, {found.values}")
+        known = found.values in before.values.split(_OR)
+        table[found.path] = before if known else replace(before, values=before.values + _OR + found.values)
     return Vocabulary(table, meanings)
 
 

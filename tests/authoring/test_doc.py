@@ -23,8 +23,8 @@ def test_of_a_word_everything_is_said(recipe) -> None:
         for number, text in enumerate((ROOT / "recipes/base/wan.yaml").read_text().splitlines(), start=1)
         if "rank:" in text
     )
-    for part in ("Rank of the two factors.", "whole number ≥ 1 ≤ 1024", f"16   ({ROOT}/recipes/base/wan.yaml:{line})",
-                 "a later layer replaces it", "identity:", "train, export; where their results differ, sample",
+    for part in ("Rank of the two factors.", "whole number ≥ 1 ≤ 10000", f"16   ({ROOT}/recipes/base/wan.yaml:{line})",
+                 "a later layer replaces it", "identity:", "rehearse, train, export, sample",
                  "any file but a hardware profile", "train: {adapter: {rank: 16}}", "--set train.adapter.rank=16"):  # fmt: skip
         assert part in said, part
 

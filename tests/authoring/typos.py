@@ -102,7 +102,7 @@ SLIPS = {
     # a value out of range
     "no steps": ("  steps: 2000", "  steps: 0"),
     "a rank below one": ("    rank: 16", "    rank: -16"),
-    "a rank beyond reason": ("    rank: 16", "    rank: 4096"),
+    "a rank beyond reason": ("    rank: 16", "    rank: 20000"),
     "a share of one": ("caption_dropout: 0.1", "caption_dropout: 1"),
     "per cent for a share": ("caption_dropout: 0.1", "caption_dropout: 10"),
     "a size below a tile": ("width: 832, height: 480}", "width: 8, height: 480}"),

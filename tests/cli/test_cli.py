@@ -34,8 +34,8 @@ def test_a_wrong_recipe_exits_1_with_place_caret_and_count(here: Path) -> None:
     (here / "x.yaml").write_text(GOOD + "train: {adapter: {rnk: 3}}\n")
     done = recipe("validate", "x.yaml", cwd=here)
     assert done.returncode == 1
-    assert "x.yaml:6:16: error[RCP2001]: unknown word `rnk` under `train.adapter`" in done.stderr
-    assert "\n    6 | train: {adapter: {rnk: 3}}\n      |                ^~~\n" in done.stderr
+    assert "x.yaml:6:19: error[RCP2001]: unknown word `rnk` under `train.adapter`" in done.stderr
+    assert "\n    6 | train: {adapter: {rnk: 3}}\n      |                   ^~~\n" in done.stderr
     assert "did you mean `rank`?" in done.stderr
     assert "1 problem" in done.stderr
 
@@ -44,7 +44,7 @@ def test_findings_can_be_read_by_a_machine(here: Path) -> None:
     (here / "x.yaml").write_text(GOOD + "train: {adapter: {rnk: 3}}\n")
     done = recipe("validate", "x.yaml", "--format", "json", cwd=here)
     (found,) = json.loads(done.stdout)["findings"]
-    assert (found["code"], found["at"]["line"], found["at"]["column"]) == ("RCP2001", 6, 16)
+    assert (found["code"], found["at"]["line"], found["at"]["column"]) == ("RCP2001", 6, 19)
 
 
 def test_a_file_that_is_not_there_is_said_without_a_traceback(here: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_plan_of_the_quickstart_needs_no_network_and_says_what_will() -> None:
 
 def test_set_is_the_last_layer(here: Path) -> None:
     done = recipe("validate", "x.yaml", "--set", "train.adapter.rank=0", cwd=here)
-    assert "--set #1:1:17: error[RCP2002]: `train.adapter.rank` is 0; it must be at least 1" in done.stderr
+    assert "--set #1:1:20: error[RCP2002]: `train.adapter.rank` is 0; it must be at least 1" in done.stderr
 
 
 def test_a_tab_is_told_to_be_one(here: Path) -> None:

@@ -427,7 +427,10 @@ def test_there_is_no_way_round_the_contract_of_a_machine(write, profile: str) ->
 
 
 def test_a_machine_may_include_how(write) -> None:
-    write("apiVersion: wan-recipe/v1\nkind: fragment\ntrain: {gradient_checkpointing: {kind: keep_attention}}\n", "how.yaml")
+    write(
+        "apiVersion: wan-recipe/v1\nkind: fragment\ntrain: {gradient_checkpointing: {kind: keep_attention}}\n",
+        "how.yaml",
+    )
     write(MACHINE + "train: {$include: how.yaml}\n", "hw.yaml")
     made = resolve(write(HEADER.replace("builtin:hardware/cpu", "hw.yaml") + BODY))
     assert made.recipe.train.gradient_checkpointing.kind == "keep_attention"

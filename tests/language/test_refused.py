@@ -1,21 +1,15 @@
 """Who brings a setting from the quickstart that Wan does not take reads why."""
 
+import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from engine.language.codes import CODES
 from engine.language.diagnostics import RecipeError
 from engine.language.foreign import foreign
 from engine.language.refused import NAMES, refusal
 from engine.language.resolve import resolve
 from engine.words.table import WORDS
-
-
-def route(first: object = 2, last: object = -2, ratio: object = 0.1) -> dict[str, object]:
-    return {"routes": [{"selection_ratio": ratio, "start_layer_idx": first, "end_layer_idx": last}]}
 
 
 @pytest.mark.parametrize(
@@ -25,14 +19,12 @@ def route(first: object = 2, last: object = -2, ratio: object = 0.1) -> dict[str
         pytest.param("evaluation_type", "clip", "RCP4202", "no motion", id="CLIP score"),
         pytest.param("precision", "nf4", "RCP4203", "4 bits", id="NF4"),
         pytest.param("base_model_precision", "int4-quanto", "RCP4203", "4 bits", id="INT4"),
-        pytest.param("tread_config", route(first=0), "RCP4204", "start at 2", id="TREAD in the first layer"),
-        pytest.param("tread_config", route(first=1), "RCP4204", "start at 2", id="TREAD in the second layer"),
-        pytest.param("tread_config", route(last=-1), "RCP4204", "end at -2", id="TREAD in the last layer"),
-        pytest.param("tread_config", route(last=29), "RCP4204", "end at -2", id="TREAD in the last of 30"),
-        pytest.param("tread", route(ratio=0.6), "RCP4205", "0.5 is already much", id="TREAD drops too much"),
-        pytest.param("tread", route(), "RCP4206", "not built yet", id="TREAD of the quickstart"),
-        pytest.param("enable_model_cpu_offload", True, "RCP4207", "exclude each other", id="model offload"),
-        pytest.param("enable_group_offload", True, "RCP4207", "exclude each other", id="block offload"),
+        pytest.param("quantize", "nf4", "RCP4203", "train.quantize: int8", id="NF4 by our word"),
+        pytest.param("quantize", "int4", "RCP4203", "train.quantize: int8", id="INT4 by our word"),
+        pytest.param("qtype", "qint4", "RCP4203", "4 bits", id="INT4 of ai-toolkit"),
+        pytest.param(
+            "enable_model_cpu_offload", True, "RCP4207", "no whole model to move", id="model offload"
+        ),
         pytest.param(
             "attention_mechanism", "sageattention", "RCP4014", "no backward pass", id="sage attention"
         ),
@@ -66,14 +58,48 @@ def test_of_other_words_nothing_is_known(name: str, value: object) -> None:
     assert refusal("train", name, value) is None
 
 
-@given(name=st.sampled_from(["tread", "tread_config"]), value=st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-        st.sampled_from(["routes", "selection_ratio", "start_layer_idx", "end_layer_idx"]), inner, max_size=3)))  # fmt: skip
-def test_routes_of_any_shape_are_looked_at_without_falling_over(name: str, value: object) -> None:
-    found = refusal("", name, value)
-    assert found is not None
-    assert found[0] in CODES
+@pytest.mark.parametrize(
+    ("name", "value", "led"),
+    [
+        ("tread_config", {"routes": []}, "train.tread: {kind: routes, routes: [{first: 2, last: -2, drop: 0.1}]}"),
+        ("enable_group_offload", True, "offload: {kind: memory}"),
+        ("blocks_to_swap", 20, "offload: {kind: memory}"),
+        ("group_offload_to_disk_path", "/fast", "offload: {kind: disk}"),
+        ("use_ema", True, "ema: {kind: decay, decay: 0.995, every: 1, warmup: true}"),
+        ("base_model_precision", "int8-quanto", "`train.quantize`"),
+        ("use_dora", True, "kind: dora"),
+        ("init_lora", "x.safetensors", "`train.start.path`"),
+        ("ema_decay", 0.99, "`train.ema.decay`"),
+        ("num_processes", 2, "`hardware.devices`"),
+    ],
+)  # fmt: skip
+def test_what_there_is_a_word_for_is_led_to_it(tmp_path: Path, name: str, value: object, led: str) -> None:
+    recipe = tmp_path / "x.yaml"
+    recipe.write_text(
+        "apiVersion: wan-recipe/v1\nkind: recipe\nextends: [builtin:flavours/wan2.1-t2v-micro]\n"
+        "data: {source: {kind: drawn, clips: 2, seed: 0}}\n"
+        f"train: {{{name}: {json.dumps(value)}}}\n"
+    )
+    with pytest.raises(RecipeError) as caught:
+        resolve(recipe)
+    found = next(found for found in caught.value.findings if found.path == f"train.{name}")
+    assert found.code == "RCP2001"
+    assert led in found.help
+
+
+def test_a_route_as_simpletuner_writes_it_is_told_word_by_word(tmp_path: Path) -> None:
+    recipe = tmp_path / "x.yaml"
+    recipe.write_text(
+        "apiVersion: wan-recipe/v1\nkind: recipe\nextends: [builtin:flavours/wan2.1-t2v-micro]\n"
+        "data: {source: {kind: drawn, clips: 2, seed: 0}}\n"
+        "train:\n  tread:\n    kind: routes\n"
+        "    routes: [{selection_ratio: 0.1, start_layer_idx: 2, end_layer_idx: -2}]\n"
+    )
+    with pytest.raises(RecipeError) as caught:
+        resolve(recipe)
+    told = {found.path.rpartition(".")[2]: found.help for found in caught.value.findings}
+    for name, word in (("selection_ratio", "drop"), ("start_layer_idx", "first"), ("end_layer_idx", "last")):
+        assert told[name].startswith(f"write `{word}`")
 
 
 def test_what_is_refused_is_neither_a_word_nor_called_otherwise_here() -> None:

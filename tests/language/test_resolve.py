@@ -80,7 +80,7 @@ def test_a_name_from_another_trainer_leads_home(recipe) -> None:
         assert found.help == "here it is called `train.adapter.rank`"
     (found,) = findings(recipe(HEADER + BODY + "train: {unet_lr: 1e-4}\n"))
     assert found.help == "here it is called `train.learning_rate`"
-    (found,) = findings(recipe(HEADER + BODY + "train: {blocks_to_swap: 8}\n"))
+    (found,) = findings(recipe(HEADER + BODY + "train: {enable_model_cpu_offload: true}\n"))
     assert found.code == "RCP4207"  # it has a reason of its own
     known = {*MEANINGS, *HEADER_WORDS}
     names = {name for file in TABLES.glob("*.yaml") for name in re.findall(r"(\w+):", file.read_text())}

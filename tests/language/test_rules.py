@@ -68,6 +68,10 @@ CREPA = ("train.crepa={kind: dinov2, encoder: {kind: built, seed: 0}, image_size
          "distance: 1, neighbours: nearest, decay: 1}")  # fmt: skip
 TREAD = "train.tread={kind: routes, routes: [{first: 2, last: -10, drop: 0.1}]}"
 
+WHOLE = ("hardware.devices=2", "train.batch_size=2")
+SHARDED = (*WHOLE, "hardware.shard=true")
+BASE = "data.more.base={source: {kind: folder, path: others}, role: regularise}"
+
 # code, the word that it points at, what triggers it, what is said, and a like recipe that does not
 RULE_TABLE = [
     ("RCP4001", "data.frames", ["data.frames=75"], "write 73 or 77", ["data.frames=73"]),
@@ -240,6 +244,15 @@ RULE_TABLE = [
      ["hardware.devices=2", "train.batch_size=2"]),
     ("RCP4091", "hardware.devices", ["hardware.devices=2", "hardware.device=mps", "train.batch_size=2"], "write `devices: 1`",
      ["hardware.devices=1", "hardware.device=mps"]),
+    ("RCP4092", "hardware.shard", ["hardware.shard=true"], "nobody to share", [*SHARDED]),
+    ("RCP4093", "train.batch_size", [*SHARDED, "train.batch_size=5"], "write 4 or 6", [*SHARDED, "train.batch_size=6"]),
+    ("RCP4093", "train.offload.kind", [*SHARDED, "train.offload={kind: memory}"], "write `offload: {kind: none}`",
+     [*WHOLE, "train.offload={kind: memory}"]),
+    ("RCP4093", "train.quantize", [*SHARDED, "train.quantize=int8"], "write `quantize: none`", [*WHOLE, "train.quantize=int8"]),
+    ("RCP4093", "train.adapter.kind", [*SHARDED, "train.adapter={kind: full}"], "write `kind: lora`",
+     [*WHOLE, "train.adapter={kind: full}"]),
+    ("RCP4093", "train.rollout.kind", [*SHARDED, rollout(probability=0.5)], "is drawn", [*WHOLE, rollout(probability=0.5)]),
+    ("RCP4093", "data.more.base.role", [*SHARDED, BASE], "go through the model twice", [*WHOLE, BASE]),
     ("RCP4070", "train.quantize", ["train.quantize=int8", DORA], "`dora` cannot be trained on int8", ["train.quantize=none", DORA]),
     ("RCP4070", "train.quantize", ["train.quantize=int8", DORA], "or `train.precision: fp32`",
      ["train.quantize=int8", DORA, "train.precision=fp32"]),

@@ -82,7 +82,7 @@ def test_a_finding_in_a_layer_from_elsewhere_names_its_address_and_line(remote: 
     commit = remote.commit({"a.yaml": f"{LAYER}train: {{adapter: {{rnk: 3}}}}\n"})
     address = f"{remote.url}@{commit}#a.yaml"
     found = refused(write(here, address), online(here))
-    assert str(found.span) == f"{address}:4:16"
+    assert str(found.span) == f"{address}:4:19"
 
 
 def test_a_commit_that_does_not_exist_says_what_git_said(remote: Remote, here: Path) -> None:

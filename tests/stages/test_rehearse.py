@@ -275,7 +275,7 @@ def test_what_quantising_cost_is_written_down_by_kind_of_layer(folder: Path, tmp
 
 def told(model: nn.Module, folder: Path, output: Path, *said: str) -> str:
     order, heard = work(folder, output, *said), list[str]()
-    prepare(order.spec, order.runtime, model, ["blocks.0.attn1.to_q"], torch.device("cpu"),
+    prepare(order.spec, order.runtime, model, ["blocks.0.attn1.to_q"], 0, torch.device("cpu"),
             lambda _, message: heard.append(message))  # fmt: skip
     (message,) = heard
     return message

@@ -32,7 +32,9 @@ def texts(folder: Path, cpu) -> list[Tensor]:
 @pytest.fixture(scope="module")
 def lora(folder: Path, cpu, tmp_path_factory: pytest.TempPathFactory) -> Path:
     model, made = load_transformer(folder, torch.float32, cpu), tmp_path_factory.mktemp("lora")
-    attach(model, Lora(rank=8, alpha=4, dropout=0, targets=[r"blocks\.\d+\.attn[12]\.to_(q|k|v|out\.0)"]), seed=0)
+    attach(
+        model, Lora(rank=8, alpha=4, dropout=0, targets=[r"blocks\.\d+\.attn[12]\.to_(q|k|v|out\.0)"]), seed=0
+    )
     for parameter in trained(model).values():
         parameter.data.normal_(std=0.5, generator=torch.Generator().manual_seed(1))
     save_lora(made / "pytorch_lora_weights.safetensors", adapter_state(model), 8, 4)

@@ -263,4 +263,17 @@ TRAINING = {
         "Write `devices: 1`.",
         "hardware: {device: mps, devices: 2}\ntrain: {batch_size: 2}\n",
     ),
+    "RCP4092": Explanation(
+        "Sharding leaves a part of each block on each of several devices. One device has all parts, and saves nothing.",
+        "Write `shard: false`, or more devices. On one device, `train.offload` lets blocks wait in the machine's memory.",
+        "hardware: {devices: 1, shard: true}\n",
+    ),
+    "RCP4093": Explanation(
+        "To run a sharded block, every device sends its part and waits for all others. So all must run each block equally often in "
+        "each step: with the same share of the batch, no samples that regularise and no rollouts, which pass through the model on one "
+        "device and not on another. Only frozen weights that lie on the devices are cut into parts: none that are trained, and none that "
+        "wait elsewhere. Weights in 8 bits would be widened again by torch when it cuts them.",
+        "Take out what the message names, or write `shard: false`: each device then has the whole model.",
+        "hardware: {devices: 2, shard: true}\ntrain: {batch_size: 3}\n",
+    ),
 }  # fmt: skip

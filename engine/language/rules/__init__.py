@@ -25,7 +25,12 @@ from engine.language.rules.datasets import (
     something_is_seen,
     weights_count,
 )
-from engine.language.rules.devices import devices_are_there, devices_have_work
+from engine.language.rules.devices import (
+    devices_are_there,
+    devices_have_work,
+    shards_have_devices,
+    shards_meet,
+)
 from engine.language.rules.memory import (
     offloaded_blocks_are_recomputed,
     routes_keep_tokens,
@@ -127,6 +132,8 @@ RULES: tuple[Rule, ...] = (
     kernels_are_there,
     devices_have_work,
     devices_are_there,
+    shards_have_devices,
+    shards_meet,
     eight_bits_can_be_had,
     int8_is_closer,
     hidden_tokens_have_a_block,

@@ -24,6 +24,7 @@ from engine.training.walk import Checkpointing, Course
 from engine.wan.denoise import predict
 from engine.wan.outline import outline, short_model
 
+SEED = 0  # what is learnt does not matter
 BLOCKS = 2  # one block, and one behind it
 SHAPE = (2, 4, 4)  # of the latents: frames, height, width
 TOKENS = 16  # of the text
@@ -44,9 +45,9 @@ def rehearse(work: Rehearsal) -> None:
     folder = work.inputs["fetch_model/transformer"]
     layers = adapted(outline(folder), spec)
     device = choose(work.runtime.device, work.runtime.threads)
-    model = short_model(folder, BLOCKS, PRECISIONS[spec.precision], spec.seed)
+    model = short_model(folder, BLOCKS, PRECISIONS[spec.precision], SEED)
     # what it would say is of the short model
-    quantised = prepare(spec, work.runtime, model, shortened(layers), device, lambda *_, **__: None)
+    quantised = prepare(spec, work.runtime, model, shortened(layers), SEED, device, lambda *_, **__: None)
     with ExitStack() as stack:
         if work.runtime.offload.kind != "none":
             place = work.output if work.runtime.offload.kind == "disk" else None
@@ -116,20 +117,20 @@ def _optimizer(spec: RehearseSpec, own: Mapping[str, nn.Parameter]) -> torch.opt
     rounding = spec.weights.rounding if spec.weights.kind == "bf16" else "none"
     with blaming("train.optimizer", MissingPackage, *FAILURES):
         return make_optimizer(
-            spec.optimizer.kind, list(own.values()), lr=RATE, rounding=rounding, seed=spec.seed, **words
+            spec.optimizer.kind, list(own.values()), lr=RATE, rounding=rounding, seed=SEED, **words
         )
 
 
 def _loss(work: Rehearsal, model: WanTransformer3DModel, device: torch.device) -> Tensor:
     spec, dtype = work.spec, PRECISIONS[work.spec.precision]
-    rng = noise.generator(spec.seed, "rehearsal", 0)
+    rng = noise.generator(SEED, "rehearsal", 0)
     latent_BCFHW, noise_BCFHW = torch.randn(2, 1, spec.transformer.out_channels, *SHAPE, generator=rng)
     text_BLD = torch.randn(1, TOKENS, spec.transformer.text_width, generator=rng)
     sigma_B = torch.tensor([0.5])
     noisy_BCFHW, target_BCFHW = noise.add_noise(latent_BCFHW, noise_BCFHW, sigma_B)
     course = Course(Checkpointing(**work.runtime.gradient_checkpointing.model_dump()))
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(spec.seed)  # of the adapter's dropout
+        torch.default_generator.manual_seed(SEED)  # of the adapter's dropout
         prediction_BCFHW = predict(
             model, noisy_BCFHW.to(device, dtype), sigma_B.to(device), text_BLD.to(device, dtype), course
         )

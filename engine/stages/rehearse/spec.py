@@ -44,7 +44,6 @@ class RehearseSpec(Spec):
     weights: Float32Weights | Bfloat16Weights = at("train.weights")
     precision: str = at("train.precision")
     quantize: str = at("train.quantize")
-    seed: int = at("train.seed")
 
 
 class RehearseRuntime(Runtime):

@@ -35,6 +35,7 @@ def prepare(
     runtime: TrainRuntime | RehearseRuntime,
     model: WanTransformer3DModel,
     layers: Sequence[str],
+    seed: int,
     device: torch.device,
     tell: Callable[..., None],
 ) -> Report | None:
@@ -45,6 +46,7 @@ def prepare(
     Args:
         model: as it was loaded, on the CPU; where it is quantised, a layer at a time goes to the device.
         layers: whole names of the linear layers that get the adapter; none where all weights are trained.
+        seed: of the adapter's first values.
         tell: hears what was quantised, and how well.
 
     Returns:
@@ -61,7 +63,7 @@ def prepare(
     if not waiting:
         move(model, device)
     with blaming("train.adapter.targets", adapters.NoSuchLayers):
-        adapters.attach(model, adapter_of(spec, layers), spec.seed, PRECISIONS[spec.weights.kind])
+        adapters.attach(model, adapter_of(spec, layers), seed, PRECISIONS[spec.weights.kind])
     if waiting:
         settle(model, model.blocks, device)
     with blaming("train.attention", NoSuchKernels):

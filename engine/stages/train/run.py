@@ -19,7 +19,7 @@ from engine.stages.train.samples import Reader, Samples, Training, load_samples
 from engine.stages.train.start import LEAF, Unusable, take
 from engine.training import adapters, checkpoints
 from engine.training.averages import Ema
-from engine.training.devices import Devices, Disagree, FirstFailed, joined
+from engine.training.devices import Devices, Disagree, FirstFailed, TorchIsOlder, joined
 from engine.training.evaluation import evaluate, still
 from engine.training.loop import Losses, Metrics, NotFinite, Stopped, Watch
 from engine.training.loop import train as train_loop
@@ -48,6 +48,9 @@ def train(work: Training) -> None:
     model, report = _model(work, device)
     work.shared.mkdir(parents=True, exist_ok=True)
     with joined() as devices, _offloaded(work, model, device):
+        if work.runtime.shard:
+            with blaming("hardware.shard", TorchIsOlder):
+                devices.shard(model.blocks, device)
         run = _run(work, model, samples, device, devices)
         with _told(run):
             run.resume()
@@ -64,7 +67,9 @@ def _model(work: Training, device: torch.device) -> tuple[torch.nn.Module, Repor
     model = load_transformer(folder, PRECISIONS[work.spec.precision], torch.device("cpu"))
     if work.stopping():
         raise Interrupted
-    report = prepare(work.spec, work.runtime, model, adapted_layers(work.spec), device, work.tell)
+    report = prepare(
+        work.spec, work.runtime, model, adapted_layers(work.spec), work.spec.seed, device, work.tell
+    )
     start = work.spec.start
     if start.kind == "file":
         with blaming("train.start.path", Unusable, OSError):
@@ -166,7 +171,9 @@ class _Run:
             curve = evaluate(
                 said, reader.latent, items_of(self.work.spec, self.objective, self.reader.samples, reader), self.model,
                 self.objective.loss, seed=self.work.spec.seed, step=state.step,
-                micro_batch=self.work.runtime.micro_batch, stopping=self.work.stopping,
+                micro_batch=self.work.runtime.micro_batch,
+                # all stop before the same forward pass: in one of sharded blocks, each waits for the others
+                stopping=lambda: self.devices.any_of(self.work.stopping()),
             )  # fmt: skip
         if curve is None:
             return False

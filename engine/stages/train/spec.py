@@ -114,6 +114,7 @@ class TrainRuntime(Runtime):
     checkpoints_kept: int = at("train.checkpoints.keep")
     device: str = at("hardware.device")
     devices: int = at("hardware.devices")
+    shard: bool = at("hardware.shard")
     threads: int = at("hardware.threads")
 
 
