@@ -98,15 +98,19 @@ class Room:
         """Return what an earlier run trained."""
         made, _, _ = pipeline.plan(self.root / "x.yaml", sets_of(*sets), self._store, until="train")
         step = made.steps[-1]
-        assert step.key is not None
         assert step.identity is not None
-        store = Store(self._store)
-        return Trained(store.artifact_folder("train", step.key), store.shared("train", step.identity))
+        return Trained(self.made("train", *sets), Store(self._store).shared("train", step.identity))
 
-    def model(self) -> Path:
-        """Return the folder of the one model, in diffusers layout."""
-        (folder,) = (self._store / "v1/artifacts/fetch_model").iterdir()
-        return folder
+    def made(self, stage: str, *sets: str) -> Path:
+        """Return the folder of what an earlier run made in a stage."""
+        made, _, _ = pipeline.plan(self.root / "x.yaml", sets_of(*sets), self._store)
+        (key,) = (step.key for step in made.steps if step.stage.name == stage)
+        assert key is not None
+        return Store(self._store).artifact_folder(stage, key)
+
+    def item(self, stage: str, key: str) -> Path:
+        """Return the folder of an item of a stage."""
+        return Store(self._store).open_item(stage, key)
 
     def copy(self, to: Path) -> "Room":
         """Return a room with all that was made in this one."""

@@ -74,6 +74,8 @@ def _train(work: Work) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "manifest.json").write_text("{}")
     (work.output / "adapter").mkdir()
+    (work.output / "log").mkdir()
+    (work.output / "log" / "steps.jsonl").write_text("{}\n")
     header = canonical({"__metadata__": {"made": digest_of([work.identity, work.spec.steps])}})
     (work.output / "adapter" / "adapter.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
 

@@ -6,18 +6,23 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
 from execute.shared_work import SHARED
+from room import Room, Trained, make_room
+from safetensors.torch import load_file
 
 from engine.device import choose
 from engine.endings import Bug, Interrupted, StageError
 from engine.execute import runner
 from engine.execute.events import Event
 from engine.execute.runner import InItsOwnProcess, Order
+from engine.stages.train import run as training
+from engine.training.devices import Devices
 
 TESTS, PYTHON = Path(__file__).resolve().parents[1], sys.executable
 
@@ -192,3 +197,106 @@ def two_gpus(monkeypatch: pytest.MonkeyPatch, mine: str | None) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", lambda _: None)
+
+
+RECIPE = r"""
+apiVersion: wan-recipe/v1
+kind: recipe
+extends: [builtin:flavours/wan2.1-t2v-micro, builtin:hardware/cpu]
+title: Two devices, with whole blocks and with sharded ones
+model:
+  transformer: {layers: 4, heads: 2, head_width: 12, feed_forward_width: 32}
+  codec: {base_width: 4, width_factors: [1, 1, 1, 1]}
+data:
+  source: {kind: drawn, clips: 3, seed: 1}
+  size: {kind: exact, width: 32, height: 32}
+  frames: 5
+  more: {held: {source: {kind: drawn, clips: 1, seed: 2}, role: evaluate}}
+train:
+  steps: 4
+  batch_size: 2
+  micro_batch: 1
+  learning_rate: 5e-3
+  adapter: {rank: 4, alpha: 4, dropout: 0}
+  gradient_checkpointing: {kind: blocks, every: 1}
+  feed_forward_chunks: 2
+  tread: {kind: routes, routes: [{first: 2, last: 2, drop: 0.25}]}
+  ema: {kind: decay, decay: 0.9, every: 1, warmup: true}
+  evaluation: {kind: held_out, every: 2, samples: 1, levels: 2}
+  checkpoints: {every: 2, keep: 2}
+sample: {prompts: {cat: a black cat}, steps: 2, width: 32, height: 32, frames: 5}
+hardware: {threads: 1}
+"""
+TWO = "hardware.devices=2"
+SHARDED = (TWO, "hardware.shard=true")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Room, Trained]:
+    """What two devices with whole blocks train, and a room in which nothing is trained yet."""
+    fresh = make_room(tmp_path_factory.mktemp("whole"), RECIPE)
+    fresh.run(until="encode_video")
+    room = fresh.copy(tmp_path_factory.mktemp("trained") / "room")
+    return fresh, room.train(TWO, runner=InItsOwnProcess())
+
+
+def test_two_devices_that_share_the_blocks_train_what_two_with_whole_ones_do(
+    whole: tuple[Room, Trained], tmp_path: Path
+) -> None:
+    fresh, expected = whole
+    room = fresh.copy(tmp_path / "room")
+    made = room.train(*SHARDED, runner=InItsOwnProcess())
+    assert "each of 2 devices keeps its part of the frozen blocks" in room.said
+    assert made.losses == pytest.approx(expected.losses, rel=1e-5)
+    assert expected.losses[-1] != pytest.approx(expected.losses[0], rel=1e-3), "something was learnt"
+    assert [made.evaluations[step]["loss"] for step in (0, 2, 4)] == pytest.approx(
+        [expected.evaluations[step]["loss"] for step in (0, 2, 4)], rel=1e-5
+    )
+    assert shapes(made.folder) == shapes(expected.folder)
+    assert shapes(made.shared) == shapes(expected.shared), "checkpoints are made of the same"
+    for name, tensor in made.tensors.items():
+        torch.testing.assert_close(tensor, expected.tensors[name], rtol=1e-4, atol=1e-5)
+
+
+def test_one_device_goes_on_from_what_two_with_shared_blocks_have_saved(
+    whole: tuple[Room, Trained], tmp_path: Path
+) -> None:
+    fresh, expected = whole
+    room = fresh.copy(tmp_path / "room")
+    room.train(*SHARDED, "train.steps=2", runner=InItsOwnProcess())
+    made = room.train()
+    assert "going on from step 2" in room.said
+    assert made.losses == pytest.approx(expected.losses, rel=1e-5)
+
+
+@dataclass(frozen=True, slots=True)
+class OneOfTwo(Devices):
+    """A device whose neighbour is asked to stop after a moment."""
+
+    asked: list[bool]
+
+    def any_of(self, flag: bool) -> bool:
+        self.asked.append(flag)
+        return len(self.asked) > 1
+
+
+def test_a_device_leaves_an_evaluation_when_another_is_asked_to(
+    whole: tuple[Room, Trained], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    neighbour = OneOfTwo(0, 1, [])
+    monkeypatch.setattr(training, "joined", lambda: nullcontext(neighbour))
+    room = whole[0].copy(tmp_path / "room")
+    with pytest.raises(Interrupted):
+        room.train()
+    assert not any("evaluation loss" in message for message in room.said), "of two levels, one was measured"
+    assert neighbour.asked == [False, False, True, True], (
+        "two levels, the end of the evaluation, the end of all"
+    )
+
+
+def shapes(folder: Path) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Return the tensors that lie in a folder: file → name → shape."""
+    files = {path.relative_to(folder).as_posix(): load_file(path) for path in folder.rglob("*.safetensors")}
+    return {
+        file: {name: tuple(one.shape) for name, one in tensors.items()} for file, tensors in files.items()
+    }

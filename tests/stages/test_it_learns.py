@@ -123,7 +123,7 @@ def test_each_set_is_learnt_from_itself_and_not_from_the_other(
     for own, other in (SETS, SETS[::-1]):
         matching, foreign = (learnt[taught, own].evaluations for taught in (own, other))
         assert matching[0]["losses"] == foreign[0]["losses"]  # the same model, asked the same
-        assert matching[100]["loss"] < foreign[100]["loss"] - 0.05
+        assert matching[100]["loss"] < foreign[100]["loss"] - 0.04
         # at each noise level
         assert all(np.less(matching[100]["losses"], foreign[100]["losses"]))
 

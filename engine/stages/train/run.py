@@ -48,9 +48,12 @@ def train(work: Training) -> None:
     model, report = _model(work, device)
     work.shared.mkdir(parents=True, exist_ok=True)
     with joined() as devices, _offloaded(work, model, device):
-        if work.runtime.shard:
+        if work.runtime.shard and devices.count > 1:
             with blaming("hardware.shard", TorchIsOlder):
                 devices.shard(model.blocks, device)
+            work.tell(
+                "message", message=f"each of {devices.count} devices keeps its part of the frozen blocks"
+            )
         run = _run(work, model, samples, device, devices)
         with _told(run):
             run.resume()
@@ -134,6 +137,8 @@ class _Run:
 
     Attributes:
         saved: the step of the newest checkpoint; 0 before the first.
+        ended: the evaluation at the end, where it came out of turn. It is in no checkpoint: a longer run that goes on from
+            here has none at this step, and must not come out otherwise than one that was asked for at once.
     """
 
     work: Training
@@ -144,6 +149,7 @@ class _Run:
     state: State
     objective: Objective
     saved: int = 0
+    ended: Best | None = None
 
     def go(self) -> None:
         """Train to the end."""
@@ -177,9 +183,13 @@ class _Run:
             )  # fmt: skip
         if curve is None:
             return False
-        state.evaluated = state.step
-        if state.step and (state.best is None or curve.mean < state.best.loss):
-            state.best = Best(state.step, curve.mean)
+        found = Best(state.step, curve.mean)
+        if state.step % self.work.spec.evaluation.every:
+            self.ended = found
+        else:
+            state.evaluated = state.step
+            if state.step and (state.best is None or found.loss < state.best.loss):
+                state.best = found
         self._log(EVALUATIONS, json.dumps({"step": state.step, "loss": curve.mean} | asdict(curve)))
         self.work.tell("message", message=f"evaluation loss {curve.mean:.4f} after step {state.step}")
         return True
@@ -225,15 +235,16 @@ class _Run:
 
     def hand_on(self) -> None:
         """Write the output: the weights that the recipe asks for, and what each step and each evaluation showed."""
-        if self.work.spec.result == "best" and self.state.best is not None:
-            self._take(self.state.best.step)
+        found = [best for best in (self.state.best, self.ended) if best is not None]
+        if self.work.spec.result == "best" and found:
+            self._take(min(found, key=lambda best: best.loss).step)
         with self._result():
             made = adapters.adapter_state(self.model)
         (self.work.output / "adapter").mkdir()
         (self.work.output / "log").mkdir()
         save_file(made, self.work.output / "adapter" / "adapter.safetensors")
-        _hand_on_log(self.work, STEPS)
-        _hand_on_log(self.work, EVALUATIONS)
+        _hand_on_log(self.work, STEPS, 1)
+        _hand_on_log(self.work, EVALUATIONS, getattr(self.work.spec.evaluation, "every", 1))
 
     def _take(self, step: int) -> None:
         """Go back to the weights of a step: the training is over, and its last state is safe."""
@@ -288,8 +299,12 @@ class _Denoiser:
             yield
 
 
-def _hand_on_log(work: Training, name: str) -> None:
-    """Hand on a log; a step that was done twice after a crash counts once, as it was done last."""
+def _hand_on_log(work: Training, name: str, every: int) -> None:
+    """Hand on a log; a step that was done twice after a crash counts once, as it was done last.
+
+    What was evaluated out of turn, at the end of a shorter run that this one went on from, is left out: what is handed
+    on must not depend on how often it was gone on.
+    """
     if not (work.shared / name).is_file():
         return
     steps: dict[int, str] = {}
@@ -298,5 +313,6 @@ def _hand_on_log(work: Training, name: str) -> None:
             steps[json.loads(line)["step"]] = line
         except ValueError:  # a crash tore the last line of an attempt
             continue
-    kept = [steps[step] for step in sorted(steps) if step <= work.spec.steps]
+    last = work.spec.steps
+    kept = [steps[step] for step in sorted(steps) if step == last or (step < last and step % every == 0)]
     Path(work.output / "log" / name).write_text("\n".join(kept) + "\n")
