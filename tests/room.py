@@ -59,8 +59,9 @@ class Trained:
 
     @property
     def evaluations(self) -> dict[int, dict[str, Any]]:
-        """By step."""
-        return {line["step"]: line for line in _lines(self.folder / "log/evaluations.jsonl")}
+        """Those of the weights, by step."""
+        lines = _lines(self.folder / "log/evaluations.jsonl")
+        return {line["step"]: line for line in lines if line["weights"] == "last"}
 
     @property
     def file(self) -> Path:

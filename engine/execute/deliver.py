@@ -17,7 +17,12 @@ from engine.store import FolderPart, write_whole
 from engine.words.data import FolderSource
 from engine.words.table import by_path, is_location
 
-DELIVERED = ("survey/report", "train/log", "export/lora", "sample/videos")  # the parts that people want to have
+DELIVERED = (
+    "survey/report",
+    "train/log",
+    "export/lora",
+    "sample/videos",
+)  # the parts that people want to have
 
 
 def check_places(resolved: Resolved, outputs: Path, store: Path) -> None:

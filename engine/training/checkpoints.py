@@ -16,6 +16,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from torch import Tensor
 MANIFEST, RECORD, JOURNAL = "manifest.json", "record.json", "journal.jsonl"
 
 Tensors = Mapping[str, Mapping[str, Tensor]]
+Looks = tuple[tuple[str, int, int, int, int], ...]
 
 
 class NotSaved(Exception):
@@ -161,7 +163,7 @@ def rotate(folder: Path, keep: int, pinned: int | None = None) -> None:
         keep: at least 1; less is taken for 1.
         pinned: a step whose checkpoint stays beside these, such as that of the best.
     """
-    good = [path for path in _committed(folder) if whole(path) == ""]
+    good = [path for path in _committed(folder) if _found_whole(path.absolute(), _looks(path))]
     last = _last(folder, good)
     for path in [path for path in good if last and path <= last][: -max(1, keep)]:
         if pinned is not None and path.name == _name(pinned):
@@ -171,6 +173,18 @@ def rotate(folder: Path, keep: int, pinned: int | None = None) -> None:
         shutil.rmtree(trash)
     for left in (*folder.glob(".trash-*"), *folder.glob(".step-*")):
         shutil.rmtree(left, ignore_errors=True)
+
+
+@cache
+def _found_whole(folder: Path, looks: Looks) -> bool:  # noqa: ARG001 - what looks otherwise is read once more
+    """Whether a checkpoint is whole; read once for as long as its files look the same, as a large one takes minutes."""
+    return whole(folder) == ""
+
+
+def _looks(folder: Path) -> Looks:
+    """Return what the system knows of the files of a checkpoint: any that is written, moved or put back changes it."""
+    known = ((path.name, path.stat()) for path in sorted(folder.iterdir()))
+    return tuple((name, at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns) for name, at in known)
 
 
 def _refuse_spoilt(parts: Tensors, step: int) -> None:

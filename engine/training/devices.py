@@ -23,6 +23,9 @@ T = TypeVar("T")
 PATIENCE = timedelta(minutes=30)
 """How long a device waits for the others before it gives up."""
 
+BUCKET = 64 * 2**20
+"""Bytes of gradients that are summed in one go, and copied for it; a single tensor may be larger."""
+
 _SAID = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
@@ -87,8 +90,7 @@ class Devices:
         """
         if self.count == 1:
             return
-        if not hasattr(fsdp, "share_comm_ctx"):
-            raise TorchIsOlder(f"this is torch {torch.__version__}, and sharding needs 2.10 or newer")
+        can_shard()
         mesh = init_device_mesh(device.type, (self.count,))
         for block in blocks:
             trained = {parameter for parameter in block.parameters() if parameter.requires_grad}
@@ -160,6 +162,16 @@ class Devices:
         return every
 
 
+def can_shard() -> None:
+    """Return where this torch can shard blocks; to be asked before anything long.
+
+    Raises:
+        TorchIsOlder: it cannot.
+    """
+    if not hasattr(fsdp, "share_comm_ctx"):
+        raise TorchIsOlder(f"this is torch {torch.__version__}, and sharding needs 2.10 or newer")
+
+
 def one() -> Devices:
     """Return a device that trains alone."""
     return Devices(0, 1)
@@ -185,11 +197,26 @@ def joined() -> Iterator[Devices]:
 
 
 def _sum_gradients(parameters: Sequence[nn.Parameter]) -> None:
-    """Sum the gradients of parameters of one kind, all in one go, and beside them on how many devices each has one."""
-    has_P = parameters[0].new_tensor([parameter.grad is not None for parameter in parameters])
-    gradients = [torch.zeros_like(some) if some.grad is None else some.grad for some in parameters]
-    flat_N = torch.cat([*(gradient.flatten() for gradient in gradients), has_P])
-    dist.all_reduce(flat_N)
-    *sums, has_P = flat_N.split([*(parameter.numel() for parameter in parameters), len(parameters)])
-    for parameter, gradient, has in zip(parameters, sums, has_P.tolist(), strict=True):
-        parameter.grad = gradient.view_as(parameter) if has else None
+    """Sum the gradients of parameters of one kind, a bucket at a time: a copy of all would double their memory."""
+    has_P = torch.tensor([some.grad is not None for some in parameters], dtype=torch.int32)
+    has_P = has_P.to(parameters[0].device)
+    dist.all_reduce(has_P)  # on how many devices each has one: so all make the same buckets
+    for bucket in _buckets([some for some, has in zip(parameters, has_P.tolist(), strict=True) if has]):
+        gradients = [torch.zeros_like(some) if some.grad is None else some.grad for some in bucket]
+        flat_N = torch.cat([gradient.flatten() for gradient in gradients])
+        dist.all_reduce(flat_N)
+        for parameter, total in zip(bucket, flat_N.split([some.numel() for some in bucket]), strict=True):
+            parameter.grad = total.view_as(parameter)
+
+
+def _buckets(parameters: Sequence[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
+    """Split parameters, in their order, so that each part but one of a single tensor has at most ``BUCKET`` bytes."""
+    bucket, size = list[nn.Parameter](), 0
+    for parameter in parameters:
+        if bucket and size + parameter.nbytes > BUCKET:
+            yield bucket
+            bucket, size = [], 0
+        bucket.append(parameter)
+        size += parameter.nbytes
+    if bucket:
+        yield bucket

@@ -110,6 +110,8 @@ class Objective:
         if self.crepa is None or batch.feature_BTPD is None:
             return {"loss": flow_B.mean()}
         aligned_B = self.crepa.loss(hidden[0], grid, batch.feature_BTPD.to(hidden[0].device))
+        # what regularises stays as the base makes it
+        aligned_B = aligned_B * ~batch.regularised_B.to(aligned_B.device)
         total_B = flow_B + self.crepa.weight_at(self._step(batch), self.steps) * aligned_B
         return {"loss": total_B.mean(), "flow": flow_B.mean(), "crepa": aligned_B.mean()}
 

@@ -6,6 +6,7 @@ only where a block is computed again in the backward pass, where it fetches its 
 device throughout.
 """
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -17,6 +18,23 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils._python_dispatch import _disable_current_modes
+
+
+PREFIX = "blocks-"
+"""What the names of the folders begin with in which blocks wait."""
+
+
+def sweep(folder: Path) -> None:
+    """Remove the files of blocks that processes left in a folder when they were killed.
+
+    Call it while no blocks wait in there: before ``offloaded``, and where several processes use the folder, in one of
+    them, before any of the others goes on.
+
+    Raises:
+        OSError: something cannot be removed.
+    """
+    for left in folder.glob(f"{PREFIX}*"):
+        shutil.rmtree(left)
 
 
 def settle(model: nn.Module, blocks: Sequence[nn.Module], device: torch.device) -> None:
@@ -39,14 +57,14 @@ def offloaded(
         blocks: in the order in which they run. What is trained in them, and their buffers, are on the device already.
         device: where they run. With a GPU, weights wait in pinned memory, and come while the block before is at work.
         folder: where the weights wait in files instead, one a block, so that writing needs no memory for all of them.
-            The files go in the end, whatever happens; after a kill, a folder `blocks-…` may stay.
+            The files go in the end, whatever happens; after a kill, a folder stays until ``sweep``.
 
     Raises:
         OSError, SafetensorError: the files cannot be written; the blocks are as they were.
     """
     with ExitStack() as stack:
         if folder is not None:
-            folder = Path(stack.enter_context(TemporaryDirectory(dir=folder, prefix="blocks-")))
+            folder = Path(stack.enter_context(TemporaryDirectory(dir=folder, prefix=PREFIX)))
         carrier = _Carrier(device)
         for number, block in enumerate(blocks):
             parked = _park(block, device, folder / f"{number}.safetensors" if folder else None)

@@ -235,7 +235,7 @@ def flatten(optimizer: Optimizer) -> tuple[dict[str, Tensor], Plain]:
         for name, value in optimizer.state.get(parameter, {}).items():
             kept[f"{number}.{name}"] = value
     tensors = {
-        key: value.detach().cpu().contiguous().clone()
+        key: value.detach().to("cpu", copy=True).contiguous()
         for key, value in kept.items()
         if isinstance(value, Tensor)
     }

@@ -43,7 +43,7 @@ class State:
     def parts(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
         """Return a copy of all of it for a checkpoint: tensors by part, on the CPU, and plain data."""
         tensors, rest = flatten(self.optimizer)
-        trained = {name: parameter.detach().cpu().clone() for name, parameter in self.trained.items()}
+        trained = {name: parameter.detach().to("cpu", copy=True) for name, parameter in self.trained.items()}
         parts = {"trained": trained, "optimizer": tensors}
         record: dict[str, Any] = {"step": self.step, "evaluated": self.evaluated, "optimizer": rest}
         if self.ema is not None:

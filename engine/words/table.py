@@ -49,7 +49,7 @@ def vocabulary(resolved: Schema) -> Vocabulary:
         before = table.get(found.path, found)
         if before.cache is not found.cache:
             raise TypeError(f"the word {found.path} has two cache classes")
-        known = found.values in before.values.split(_OR)
+        known = found.values in (before.values, *before.values.split(_OR))
         table[found.path] = before if known else replace(before, values=before.values + _OR + found.values)
     return Vocabulary(table, meanings)
 

@@ -79,7 +79,8 @@ class Train(Words):
         "Where that average lies: on the device, or in the memory of the computer.", RUNTIME
     )
     result: Literal["last", "ema", "best"] = word(
-        "Which weights are handed on: those of the last step, their average, or those with the lowest evaluation loss."
+        "Which weights are handed on: those of the last step, their average, or those with the lowest evaluation loss.",
+        EXTEND,
     )
     noise: Noise = section("Noise levels of the training samples.")
     loss: SquaredLoss | HuberLoss = choice("How the error is measured.")

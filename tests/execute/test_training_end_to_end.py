@@ -51,10 +51,8 @@ ALL = (
     "train.offload={kind: disk}",
     "train.feed_forward_chunks=2",
     "train.tread={kind: routes, routes: [{first: 2, last: 2, drop: 0.5}]}",
-    "train.crepa={kind: dinov2, encoder: {kind: built, seed: 0}, image_size: 28, block: 1, weight: 0.5, falls: linear,"
-    " distance: 1, neighbours: nearest, decay: 1}",
-    "train.rollout={kind: euler, probability: 0.5, start_probability: 0, ramp_steps: 4, reach: 0.2, strategy: near,"
-    " steps: 2, target: corrected}",
+    "train.crepa={kind: dinov2, encoder: {kind: built, seed: 0}, image_size: 28, block: 1, weight: 0.5, falls: linear, distance: 1, neighbours: nearest, decay: 1}",
+    "train.rollout={kind: euler, probability: 0.5, start_probability: 0, ramp_steps: 4, reach: 0.2, strategy: near, steps: 2, target: corrected}",
     "train.evaluation={kind: held_out, every: 4, samples: 2, levels: 4}",
     "train.checkpoints={every: 1, unit: epochs, keep: 2}",
 )  # fmt: skip
@@ -222,7 +220,8 @@ def test_what_only_watches_leaves_the_adapter_as_it_is_to_the_last_bit(
     assert watched.file.read_bytes() == plain.file.read_bytes()
 
 
-def test_to_say_that_something_is_off_is_to_say_nothing(room: Room, plain: Trained) -> None:
+@pytest.mark.usefixtures("plain")
+def test_to_say_that_something_is_off_is_to_say_nothing(room: Room) -> None:
     off = ("tread", "crepa", "rollout", "evaluation", "ema", "offload")
     assert room.run(*(f"train.{word}={{kind: none}}" for word in off), until="train").ran == ()
 
@@ -268,6 +267,7 @@ def test_the_end_of_a_run_can_be_its_best_out_of_turn(room: Room) -> None:
         "train.steps=4",
     )
     best, last = (room.train(*said, f"train.result={result}") for result in ("best", "last"))
+    assert "going on from step 4" in room.said, "another result is no other training"
     assert best.evaluations[4]["loss"] < best.evaluations[3]["loss"]
     assert best.file.read_bytes() == last.file.read_bytes()
 

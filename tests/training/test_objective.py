@@ -165,6 +165,16 @@ def test_alignment_is_added_with_its_weight_and_told_apart() -> None:
     assert said["flow"].item() == OBJECTIVE.losses(batch(), Denoiser())["loss"].item()
 
 
+def test_a_sample_that_regularises_is_not_aligned() -> None:
+    plain = batch(regularised=(False, True, False))
+    said = replace(OBJECTIVE, crepa=crepa()).losses(plain, Denoiser())
+    each = [
+        replace(OBJECTIVE, crepa=crepa()).losses(batch([at], [False]), Denoiser())["crepa"].item()
+        for at in (3, 5)
+    ]
+    assert said["crepa"].item() == pytest.approx(sum(each) / 3, rel=1e-5)
+
+
 ADDED = {
     "tread": {"routes": ROUTES},
     "crepa": {"crepa": crepa()},

@@ -42,9 +42,10 @@ class EncodeFeaturesSpec(Spec):
 
 
 class EncodeFeaturesRuntime(Runtime):
-    """Where the teacher works."""
+    """Where the teacher works, and how many devices training will want: better missed before hours of encoding."""
 
     device: str = at("hardware.device")
+    devices: int = at("hardware.devices")
     threads: int = at("hardware.threads")
 
 

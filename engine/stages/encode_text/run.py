@@ -18,7 +18,7 @@ def encode_text(work: Work[EncodeTextSpec, EncodeTextRuntime]) -> None:
     wanted = texts(work.spec, (work.inputs["survey/texts"] / "texts.json").read_bytes(), work.digests)
     missing = {key: text for keys in wanted.values() for text, key in keys.items() if not work.items.has(key)}
     if missing:
-        device = choose(work.runtime.device, work.runtime.threads)
+        device = choose(work.runtime.device, work.runtime.threads, work.runtime.devices)
         folder = work.inputs["fetch_model/text_encoder"].parent
         try:
             tokenizer, encoder = load_text_encoder(folder, PRECISIONS[work.spec.precision], device)

@@ -20,9 +20,10 @@ class EncodeTextSpec(Spec):
 
 
 class EncodeTextRuntime(Runtime):
-    """Where the encoder works."""
+    """Where the encoder works, and how many devices training will want: better missed before hours of encoding."""
 
     device: str = at("hardware.device")
+    devices: int = at("hardware.devices")
     threads: int = at("hardware.threads")
 
 

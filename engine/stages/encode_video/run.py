@@ -70,7 +70,7 @@ def encode_video(work: Encoding) -> None:
     wanted = latents(work.spec, said, work.digests)
     missing = _missing(work, json.loads(said), wanted)
     if missing:
-        device = choose(work.runtime.device, work.runtime.threads)
+        device = choose(work.runtime.device, work.runtime.threads, work.runtime.devices)
         _encode_all(work, load_codec(work.inputs["fetch_model/vae"].parent, device), missing)
     (work.output / "latents").mkdir()
     (work.output / "latents" / "latents.json").write_bytes(canonical(wanted))

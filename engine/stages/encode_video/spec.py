@@ -22,11 +22,15 @@ class EncodeVideoSpec(Spec):
 
 
 class EncodeVideoRuntime(Runtime):
-    """Where the codec works, how far decoding runs ahead of it, and how latents are stored."""
+    """Where the codec works, how far decoding runs ahead of it, and how latents are stored.
+
+    Also how many devices training will want: better missed before hours of encoding.
+    """
 
     workers: int = at("data.workers")
     compress: bool = at("data.latents.compress")
     device: str = at("hardware.device")
+    devices: int = at("hardware.devices")
     threads: int = at("hardware.threads")
 
 

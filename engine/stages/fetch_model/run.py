@@ -21,7 +21,7 @@ def fetch_model(work: Work[FetchModelSpec, FetchModelRuntime]) -> None:
     Raises:
         StageError: the device is not there, the Hub cannot be reached, or the weights are not those of the flavour.
     """
-    choose(work.runtime.device, work.runtime.threads)
+    choose(work.runtime.device, work.runtime.threads, work.runtime.devices)
     spec = work.spec
     if isinstance(spec.source, BuiltModel):
         build(work.output, spec.transformer, spec.codec, spec.text_encoder, spec.source.seed)

@@ -14,9 +14,10 @@ class FetchModelSpec(Spec):
 
 
 class FetchModelRuntime(Runtime):
-    """The device that later stages will want: better missed before a download than after it."""
+    """The devices that later stages will want: better missed before a download than after it."""
 
     device: str = at("hardware.device")
+    devices: int = at("hardware.devices")
     threads: int = at("hardware.threads")
 
 

@@ -18,6 +18,7 @@ from engine.stages.train.layers import match
 from engine.stages.train.prepare import blaming, prepare
 from engine.training import noise
 from engine.training.adapters import trained
+from engine.training.devices import TorchIsOlder, can_shard
 from engine.training.offload import offloaded
 from engine.training.optimizers import MissingPackage, make_optimizer
 from engine.training.walk import Checkpointing, Course
@@ -44,10 +45,14 @@ def rehearse(work: Rehearsal) -> None:
     spec, start = work.spec, time.monotonic()
     folder = work.inputs["fetch_model/transformer"]
     layers = adapted(outline(folder), spec)
-    device = choose(work.runtime.device, work.runtime.threads)
+    device = choose(work.runtime.device, work.runtime.threads, work.runtime.devices)
+    if work.runtime.shard and work.runtime.devices > 1:
+        with blaming("hardware.shard", TorchIsOlder):
+            can_shard()
     model = short_model(folder, BLOCKS, PRECISIONS[spec.precision], SEED)
+    alone = work.runtime.model_copy(update={"shard": False})  # a rehearsal has nobody to share blocks with
     # what it would say is of the short model
-    quantised = prepare(spec, work.runtime, model, shortened(layers), SEED, device, lambda *_, **__: None)
+    quantised = prepare(spec, alone, model, shortened(layers), SEED, device, lambda *_, **__: None)
     with ExitStack() as stack:
         if work.runtime.offload.kind != "none":
             place = work.output if work.runtime.offload.kind == "disk" else None

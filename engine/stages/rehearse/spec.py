@@ -57,6 +57,8 @@ class RehearseRuntime(Runtime):
     feed_forward_chunks: int = at("train.feed_forward_chunks")
     attention: str = at("train.attention")
     device: str = at("hardware.device")
+    devices: int = at("hardware.devices")
+    shard: bool = at("hardware.shard")
     threads: int = at("hardware.threads")
 
 

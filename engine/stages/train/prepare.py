@@ -41,7 +41,8 @@ def prepare(
 ) -> Report | None:
     """Change a model in place into what is trained, on its device and in training mode.
 
-    Where blocks are offloaded, their frozen weights stay where they are: they never lie on the device all at once.
+    Where blocks are offloaded, or shared by several devices, their frozen weights stay where they are: they never lie on
+    the device all at once.
 
     Args:
         model: as it was loaded, on the CPU; where it is quantised, a layer at a time goes to the device.
@@ -55,7 +56,7 @@ def prepare(
     Raises:
         StageError: naming the word that cannot be had.
     """
-    waiting = runtime.offload.kind != "none"
+    waiting = runtime.offload.kind != "none" or (runtime.shard and runtime.devices > 1)
     report = None
     if spec.quantize != "none":
         on = torch.device("cpu") if waiting or runtime.quantize_on == "cpu" else device

@@ -20,7 +20,7 @@ from engine.stages.train.start import LEAF, Unusable, take
 from engine.training import adapters, checkpoints
 from engine.training.averages import Ema
 from engine.training.devices import Devices, Disagree, FirstFailed, TorchIsOlder, joined
-from engine.training.evaluation import evaluate, still
+from engine.training.evaluation import Curve, evaluate, still
 from engine.training.loop import Losses, Metrics, NotFinite, Stopped, Watch
 from engine.training.loop import train as train_loop
 from engine.training.objective import Objective
@@ -106,7 +106,7 @@ def _told(run: "_Run") -> Iterator[None]:
         last = (
             f"the last good checkpoint is of step {run.saved}" if run.saved else "there is no checkpoint yet"
         )
-        raise StageError(f"{error}; {last}. Lower `train.learning_rate`, or look at these clips: "
+        raise StageError(f"the loss is not finite at step {error.step}; {last}. Lower `train.learning_rate`, or look at these clips: "
                          f"{', '.join(run.reader.samples.names(error.samples))}") from error  # fmt: skip
     except (checkpoints.NotSaved, Disagree, FirstFailed) as error:
         raise StageError(str(error)) from error
@@ -166,33 +166,47 @@ class _Run:
         return self.objective.losses(batches_of(reader, indices, positions), self._denoiser(texts))
 
     def evaluate(self) -> bool:
-        """Measure the loss on what is held out, with the weights that would be handed on; False if asked to stop."""
-        reader, state = self.reader, self.state
+        """Measure the loss on what is held out, of the weights and of their average; False if asked to stop.
 
-        def said(noisy_BCFHW: Tensor, sigma_B: Tensor, indices: Sequence[int]) -> Tensor:
-            denoiser = self._denoiser([reader.first_text(index) for index in indices])
-            return denoiser.predict(noisy_BCFHW, sigma_B, None, Course())
-
-        with self._result():
-            curve = evaluate(
-                said, reader.latent, items_of(self.work.spec, self.objective, self.reader.samples, reader), self.model,
-                self.objective.loss, seed=self.work.spec.seed, step=state.step,
-                micro_batch=self.work.runtime.micro_batch,
-                # all stop before the same forward pass: in one of sharded blocks, each waits for the others
-                stopping=lambda: self.devices.any_of(self.work.stopping()),
-            )  # fmt: skip
-        if curve is None:
-            return False
-        found = Best(state.step, curve.mean)
+        The best is that of the weights: their average is handed on as it is at the end.
+        """
+        state, curves = self.state, dict[str, Curve]()
+        for which in ("last", "ema") if state.ema is not None else ("last",):
+            with self._weights(which):
+                measured = self._measured()
+            # the first device's counts, or those that round otherwise would find another best, and save alone
+            if (curve := self.devices.of_all(measured)[0]) is None:
+                return False
+            curves[which] = curve
+        found = Best(state.step, curves["last"].mean)
         if state.step % self.work.spec.evaluation.every:
             self.ended = found
         else:
             state.evaluated = state.step
             if state.step and (state.best is None or found.loss < state.best.loss):
                 state.best = found
-        self._log(EVALUATIONS, json.dumps({"step": state.step, "loss": curve.mean} | asdict(curve)))
-        self.work.tell("message", message=f"evaluation loss {curve.mean:.4f} after step {state.step}")
+        for which, curve in curves.items():
+            said = {"step": state.step, "weights": which, "loss": curve.mean} | asdict(curve)
+            self._log(EVALUATIONS, json.dumps(said))
+            self.work.tell("evaluation", **said)
+        average = f", {curves['ema'].mean:.4f} of the average" if "ema" in curves else ""
+        self._say(f"evaluation loss {found.loss:.4f}{average} after step {state.step}")
         return True
+
+    def _measured(self) -> Curve | None:
+        reader = self.reader
+
+        def said(noisy_BCFHW: Tensor, sigma_B: Tensor, indices: Sequence[int]) -> Tensor:
+            denoiser = self._denoiser([reader.first_text(index) for index in indices])
+            return denoiser.predict(noisy_BCFHW, sigma_B, None, Course())
+
+        return evaluate(
+            said, reader.latent, items_of(self.work.spec, self.objective, reader.samples, reader), self.model,
+            self.objective.loss, seed=self.work.spec.seed, step=self.state.step,
+            micro_batch=self.work.runtime.micro_batch,
+            # all stop before the same forward pass: in one of sharded blocks, each waits for the others
+            stopping=lambda: self.devices.any_of(self.work.stopping()),
+        )  # fmt: skip
 
     def resume(self) -> None:
         """Take up the newest whole checkpoint."""
@@ -229,6 +243,7 @@ class _Run:
     def on_step(self, metrics: Metrics) -> None:
         """Report a step and note it in the log that attempts share."""
         self._log(STEPS, json.dumps(asdict(metrics)))
+        self.work.tell("metrics", **asdict(metrics))
         parts = [f"loss {metrics.loss:.4f}", *(f"{name} {loss:.4f}" for name, loss in metrics.parts.items())]
         total = self.work.spec.steps
         self.work.tell("progress", done=metrics.step, total=total, unit="steps", note=" · ".join(parts))
@@ -238,11 +253,16 @@ class _Run:
         found = [best for best in (self.state.best, self.ended) if best is not None]
         if self.work.spec.result == "best" and found:
             self._take(min(found, key=lambda best: best.loss).step)
-        with self._result():
+        with self._weights("ema" if self.work.spec.result == "ema" else "last"):
             made = adapters.adapter_state(self.model)
         (self.work.output / "adapter").mkdir()
         (self.work.output / "log").mkdir()
-        save_file(made, self.work.output / "adapter" / "adapter.safetensors")
+        try:
+            save_file(made, self.work.output / "adapter" / "adapter.safetensors")
+        except SafetensorError as error:
+            raise StageError(
+                f"{self.work.output}: {error}; make room and run again: training is done"
+            ) from error
         _hand_on_log(self.work, STEPS, 1)
         _hand_on_log(self.work, EVALUATIONS, getattr(self.work.spec.evaluation, "every", 1))
 
@@ -257,10 +277,9 @@ class _Run:
                 ) from error
 
     @contextmanager
-    def _result(self) -> Iterator[None]:
-        """Let the model have the weights that are handed on: their average, or what the optimizer holds to be trained."""
-        averaged = self.state.ema is not None and self.work.spec.result == "ema"
-        with self.state.ema.applied() if averaged else shown(self.state.optimizer):
+    def _weights(self, which: str) -> Iterator[None]:
+        """Let the model have their average, ``ema``, or what the optimizer holds to be trained, ``last``."""
+        with self.state.ema.applied() if which == "ema" else shown(self.state.optimizer):
             yield
 
     def _denoiser(self, texts: Sequence[Tensor]) -> "_Denoiser":
@@ -307,12 +326,17 @@ def _hand_on_log(work: Training, name: str, every: int) -> None:
     """
     if not (work.shared / name).is_file():
         return
-    steps: dict[int, str] = {}
+    said: dict[tuple[int, str], str] = {}
     for line in (work.shared / name).read_text().splitlines():
         try:
-            steps[json.loads(line)["step"]] = line
+            told = json.loads(line)
         except ValueError:  # a crash tore the last line of an attempt
             continue
+        said[told["step"], told.get("weights", "")] = line
     last = work.spec.steps
-    kept = [steps[step] for step in sorted(steps) if step == last or (step < last and step % every == 0)]
+    kept = [
+        line
+        for (step, _), line in sorted(said.items())
+        if step == last or (step < last and step % every == 0)
+    ]
     Path(work.output / "log" / name).write_text("\n".join(kept) + "\n")

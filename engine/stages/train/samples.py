@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -42,8 +43,8 @@ class Samples:
     order: Order
 
     def names(self, indices: Sequence[int]) -> list[str]:
-        """Return the clips of some samples, once each."""
-        return sorted({self.clips[index] for index in indices})
+        """Return the clips of some samples, once each: file and folder, as clips that were fetched lie deep in the store."""
+        return sorted({"/".join(Path(self.clips[index]).parts[-2:]) for index in indices})
 
 
 def load_samples(work: Training) -> Samples:
