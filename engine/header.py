@@ -71,7 +71,7 @@ def read_header(path: Path) -> Header:
         said = json.loads(text)
         notes = {str(name): str(value) for name, value in (said.pop(NOTES, None) or {}).items()}
         tensors = {name: _entry(entry, 8 + length) for name, entry in said.items()}
-    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError) as error:
         raise NotSafetensors("its header is damaged") from error
     if any(not 0 <= entry.start <= entry.stop <= size for entry in tensors.values()):
         raise NotSafetensors("it is cut off: its header tells of more than it holds")

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from shlex import quote
+from typing import Any
 
 from engine.authoring.defaults import BASE, default, example
 from engine.authoring.effects import MEANS, may_follow, readers, run_again
 from engine.language.builtin import builtin_file
+from engine.language.choices import branches_at
 from engine.language.files import shown
 from engine.language.foreign import foreign
 from engine.language.nodes import Plain
@@ -79,17 +81,43 @@ def _word(word: Word) -> Iterator[str]:
     hardware = (
         "any file" if word.cache in HOW else "any file but a hardware profile, which says how and never what"
     )
+    path, value = _as_set(word.path)
     yield from _rows({
         "values": f"{word.values} {word.unit}".strip(),
         "default": _default(word.path),
-        "merge": _MERGE[word.merge],
+        "merge": _OF_KIND if word.path.endswith(".kind") else _MERGE[word.merge],
         "class": f"{word.cache}: {MEANS[word.cache]}",
         "read by": ", ".join(readers(word.path)) or "nobody: it is for people",
         "run again": _again(again),
         "set by": hardware,
-        "example": _in_a_file(word.path, example(word.path)),
-        "": f"--set {quote(f'{word.path}={one_line(example(word.path))}')}",
+        "example": _in_a_file(path, value),
+        "": f"--set {quote(f'{path}={one_line(value)}')}",
     })  # fmt: skip
+
+
+def _as_set(path: str) -> tuple[str, Plain]:
+    """Return what to set for a word: its value, or, where the base has another kind of its section, one of the kind with it."""
+    parts, value = path.split("."), example(path)
+    for length in range(1, len(parts)):
+        above, name = ".".join(parts[:length]), parts[length]
+        kinds, said = branches_at(above), default(f"{above}.kind")
+        if said is None or (
+            name in kinds[str(said.value)]["properties"] and (name != "kind" or value == said.value)
+        ):
+            continue
+        whole = _examples(above, name)
+        if name == "kind":
+            whole = [one for one in whole if one["kind"] == value]
+        if whole and length == len(parts) - 2:  # a word of a choice within it
+            return above, whole[0] | {name: (_examples(f"{above}.{name}", parts[-1]) or [whole[0][name]])[0]}
+        if whole:
+            return above, whole[0]
+    return path, value
+
+
+def _examples(choice: str, name: str) -> list[dict[str, Any]]:
+    """Return the examples of the kinds of a choice that have a word."""
+    return [one for kind in branches_at(choice).values() for one in kind.get("examples", []) if name in one]
 
 
 def _section(path: str) -> Iterator[str]:
@@ -126,6 +154,7 @@ def _directives() -> dict[str, str]:
     return {name: word["description"] for name, word in known.items()}
 
 
+_OF_KIND = "another kind drops the words of the section that a layer below said: say all of its own"
 _MERGE = {
     "replace": "a later layer replaces it",
     "merge": "layers merge, name by name",

@@ -183,7 +183,7 @@ def _found_whole(folder: Path, looks: Looks) -> bool:  # noqa: ARG001 - what loo
 
 def _looks(folder: Path) -> Looks:
     """Return what the system knows of the files of a checkpoint: any that is written, moved or put back changes it."""
-    known = ((path.name, path.stat()) for path in sorted(folder.iterdir()))
+    known = ((path.name, path.stat()) for path in sorted(folder.glob("*")) if path.is_file())
     return tuple((name, at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns) for name, at in known)
 
 

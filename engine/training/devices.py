@@ -198,8 +198,8 @@ def joined() -> Iterator[Devices]:
 
 def _sum_gradients(parameters: Sequence[nn.Parameter]) -> None:
     """Sum the gradients of parameters of one kind, a bucket at a time: a copy of all would double their memory."""
-    has_P = torch.tensor([some.grad is not None for some in parameters], dtype=torch.int32)
-    has_P = has_P.to(parameters[0].device)
+    mine = [some.grad is not None for some in parameters]
+    has_P = torch.tensor(mine, dtype=torch.int32, device=parameters[0].device)
     dist.all_reduce(has_P)  # on how many devices each has one: so all make the same buckets
     for bucket in _buckets([some for some, has in zip(parameters, has_P.tolist(), strict=True) if has]):
         gradients = [torch.zeros_like(some) if some.grad is None else some.grad for some in bucket]

@@ -17,6 +17,11 @@ from torch import Tensor, nn
 MOST_DRAWS = 100_000  # a range that one level in a thousand reaches is missed that often once in 10⁴³
 MOST_MODE = 2 / (math.pi - 2)  # beyond it the levels of Mode fold over, and later leave [0, 1]
 
+
+class NoLevel(ValueError):
+    """No noise level lies in the range."""
+
+
 Number = TypeVar("Number", float, Tensor)
 
 
@@ -95,13 +100,13 @@ def draw_sigma(
         A scalar, float32, in [0, 1]; it is in the range before it is rounded.
 
     Raises:
-        ValueError: no level was found in the range.
+        NoLevel: none was found in the range.
     """
     for _ in range(MOST_DRAWS):
         sigma = shift_sigma(_draw(levels, rng), shift)
         if lowest <= sigma and (sigma < highest or highest == 1):
             return torch.tensor(sigma, dtype=torch.float32)
-    raise ValueError(
+    raise NoLevel(
         f"none of {MOST_DRAWS:,} noise levels of {levels}, shifted by {shift:g}, is {lowest:g} or more and below {highest:g}: "
         "widen the range, or take other levels or another shift"
     )

@@ -99,7 +99,11 @@ class Objective:
     crepa: Crepa | None
 
     def losses(self, batch: Batch, model: Denoiser) -> Losses:
-        """Return the mean losses of a batch: ``loss``, and where it has two parts ``flow`` and ``crepa``."""
+        """Return the mean losses of a batch.
+
+        They are ``loss``, with CREPA its parts ``flow`` and ``crepa``, and with samples that regularise ``regularised``, what
+        these add to the mean: near 0 where the adapter changes little, it makes the whole look better than it is.
+        """
         grid = self.grid(batch.latent_BCFHW)
         noisy_BCFHW, target_BCFHW, sigma_B = self._states(batch, model, grid)
         hidden: list[Tensor] = []
@@ -107,13 +111,14 @@ class Objective:
         prediction_BCFHW = model.predict(noisy_BCFHW, sigma_B, None, course)
         target_BCFHW = _as_base(batch, model, noisy_BCFHW, sigma_B, target_BCFHW)
         flow_B = self.loss(prediction_BCFHW, target_BCFHW.to(prediction_BCFHW.device))
+        kept = _regularised(batch, flow_B)
         if self.crepa is None or batch.feature_BTPD is None:
-            return {"loss": flow_B.mean()}
+            return {"loss": flow_B.mean(), **kept}
         aligned_B = self.crepa.loss(hidden[0], grid, batch.feature_BTPD.to(hidden[0].device))
         # what regularises stays as the base makes it
         aligned_B = aligned_B * ~batch.regularised_B.to(aligned_B.device)
         total_B = flow_B + self.crepa.weight_at(self._step(batch), self.steps) * aligned_B
-        return {"loss": total_B.mean(), "flow": flow_B.mean(), "crepa": aligned_B.mean()}
+        return {"loss": total_B.mean(), "flow": flow_B.mean(), "crepa": aligned_B.mean(), **kept}
 
     def grid(self, latent_BCFHW: Tensor) -> Grid:
         """Return how many tokens clips have along time, height and width."""
@@ -150,6 +155,13 @@ class Objective:
     def _step(self, batch: Batch) -> int:
         """Return the steps that were done when a batch is seen; all of its samples are of one step."""
         return batch.positions[0] // self.batch_size
+
+
+def _regularised(batch: Batch, flow_B: Tensor) -> Losses:
+    """Return what samples that regularise add to the mean, where there are any."""
+    if not batch.regularised_B.any():
+        return {}
+    return {"regularised": (flow_B * batch.regularised_B.to(flow_B.device)).mean()}
 
 
 def _as_base(

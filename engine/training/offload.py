@@ -19,7 +19,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils._python_dispatch import _disable_current_modes
 
-
 PREFIX = "blocks-"
 """What the names of the folders begin with in which blocks wait."""
 

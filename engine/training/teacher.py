@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - its name in torch
+from huggingface_hub.errors import StrictDataclassError
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import Tensor
@@ -17,6 +18,9 @@ Pixels = NDArray[np.uint8]
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of the pictures that it was trained on (ImageNet), by colour, where white is 1."""
+
+# what comes out of transformers where a config.json says what is no DINOv2: it is looked at where it is used
+STRANGE = (StrictDataclassError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
 
 UNUSED = {"embeddings.mask_token"}  # stands for hidden patches, which only its own training has
 
@@ -43,8 +47,8 @@ def load_teacher(folder: Path, device: torch.device) -> Dinov2Model:
     """Return a teacher in float32, in evaluation mode, without gradients.
 
     Raises:
-        ValueError: the folder holds no DINOv2, only a pickle of one, or its file lacks weights or is damaged. transformers
-            would leave missing weights at their random start.
+        ValueError: the folder holds no DINOv2, only a pickle of one, its file lacks weights or is damaged, or its config is
+            strange. transformers would leave missing weights at their random start.
     """
     try:
         teacher, report = Dinov2Model.from_pretrained(
@@ -53,6 +57,9 @@ def load_teacher(folder: Path, device: torch.device) -> Dinov2Model:
     except (OSError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ValueError(f"the weights of DINOv2 cannot be loaded: {reason}") from error
+    except STRANGE as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise ValueError(f"no DINOv2 can be made by its config.json: {reason}") from error
     if missing := sorted(set(report["missing_keys"]) - UNUSED):
         raise ValueError(f"the file of DINOv2 lacks {', '.join(missing[:3])}")
     return teacher.to(device).eval().requires_grad_(requires_grad=False)

@@ -5,7 +5,7 @@ from typing import Literal
 from engine.words.word import LOCATION, Words, example, word
 
 # of every kind that has them: they share a path, and so what is said of them
-_RANK = "Rank of the two factors."
+_RANK = "Rank of the factors."
 _ALPHA = "Strength: the adapter is scaled by alpha / rank."
 _DROPOUT = (
     "Share of the adapter's inputs dropped in training; with `lokr` and `loha`, of the rows of what it adds."
@@ -105,7 +105,7 @@ class FileStart(Words):
 
     kind: Literal["file"] = word("An adapter that was trained before.")
     path: str = word(
-        "A .safetensors file with the key names of diffusers, native Wan (ComfyUI) or sd-scripts; relative to the file that says it.",
+        "A .safetensors file with the key names of diffusers, native Wan (ComfyUI), sd-scripts, LyCORIS or peft; relative to the file that says it.",
         LOCATION,
         min_length=1,
         max_length=1000,

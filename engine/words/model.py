@@ -16,7 +16,8 @@ class HubModel(Words):
 
     kind: Literal["hub"] = word("Weights come from the Hugging Face Hub.")
     repository: str = word(
-        "Repository in diffusers layout, as `owner/name`.", pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$"
+        "Repository, as `owner/name`: of a Wan in diffusers layout, of DINOv2 in that of transformers.",
+        pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$",
     )
     revision: str = word("Commit of the repository; a branch or tag can change under you.", min_length=1)
 

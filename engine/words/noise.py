@@ -59,7 +59,7 @@ class FixedShift(Words):
     model_config = example(kind="fixed", factor=3)
 
     kind: Literal["fixed"] = word("The same shift for every clip.")
-    factor: float = word("Shift s of σ towards noise, s·σ/(1+(s−1)·σ); 1 leaves it as it is.", gt=0, le=20)
+    factor: float = word("Shift s of σ towards noise, s·σ/(1+(s−1)·σ); 1 leaves it as it is.", ge=0.01, le=20)
 
 
 class ShiftBySize(Words):

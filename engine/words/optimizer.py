@@ -8,7 +8,7 @@ from engine.words.word import Words, example, word
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 
-_BETAS = "Decay of the optimizer's two averages."
+_BETAS = "Decay of the optimizer's averages: of the gradient, and of its square or of the momentum."
 _EPSILON = "Added to the denominator."
 _DECAY = "Decoupled weight decay."
 
@@ -120,7 +120,7 @@ class Bfloat16Weights(Words):
 
 Weights = Float32Weights | Bfloat16Weights
 
-_WARMUP = "Steps over which the rate rises from 0."
+_WARMUP = "Steps over which the rate rises in equal parts; the first of n steps has 1/n of it."
 
 
 class ConstantSchedule(Words):

@@ -38,6 +38,7 @@ train:
   precision: bf16
   gradient_checkpointing: {kind: blocks, every: 1}
   ema: {kind: decay, decay: 0.995, every: 1, warmup: true}
+  result: ema
   seed: 42
   checkpoints: {every: 250, keep: 3}
 

@@ -6,14 +6,15 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 import torch
 from execute.shared_work import SHARED
-from room import Room, Trained, make_room
+from room import Here, Room, Trained, make_room
 from safetensors.torch import load_file
 
 from engine.device import choose
@@ -21,6 +22,7 @@ from engine.endings import Bug, Interrupted, StageError
 from engine.execute import runner
 from engine.execute.events import Event
 from engine.execute.runner import InItsOwnProcess, Order
+from engine.seam import Stage
 from engine.stages.train import run as training
 from engine.training.devices import Devices
 
@@ -190,6 +192,32 @@ def test_processes_on_the_cpu_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(choose("cpu", 0)) == "cpu"
 
 
+@pytest.mark.parametrize("asked", ["cuda", "auto"])
+def test_fewer_devices_than_training_will_want_are_refused_by_who_works_alone(
+    monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    two_gpus(monkeypatch, None)
+    assert str(choose(asked, 0, 2)) == "cuda"
+    with pytest.raises(StageError, match=r"than the 2 of this machine; set `hardware.devices: 2`"):
+        choose(asked, 0, 3)
+
+
+def test_a_mac_that_was_found_by_auto_is_one_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert str(choose("auto", 0, 1)) == "mps"
+    with pytest.raises(
+        StageError, match=r"more mps devices than the 1 of this machine; set `hardware.devices: 1`"
+    ):
+        choose("auto", 0, 2)
+
+
+def test_a_processor_is_as_many_devices_as_one_likes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    assert str(choose("cpu", 0, 64)) == "cpu"
+
+
 def two_gpus(monkeypatch: pytest.MonkeyPatch, mine: str | None) -> None:
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     if mine is not None:
@@ -267,6 +295,35 @@ def test_one_device_goes_on_from_what_two_with_shared_blocks_have_saved(
     made = room.train()
     assert "going on from step 2" in room.said
     assert made.losses == pytest.approx(expected.losses, rel=1e-5)
+
+
+@dataclass
+class Listed(Here):
+    """Also notes which stages began."""
+
+    began: list[str] = field(default_factory=list)
+
+    def run(self, stage: Stage, order: Order, log: Path, notify: Callable[[Event], None]) -> None:
+        self.began.append(stage.name)
+        super().run(stage, order, log, notify)
+
+
+STAGES_THAT_ASK = ("fetch_model", "rehearse", "encode_text", "encode_video")
+
+
+@pytest.mark.parametrize("done", [None, *STAGES_THAT_ASK[:-1]])
+def test_too_few_devices_are_met_before_anything_long_whatever_is_reused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: str | None
+) -> None:
+    room = make_room(tmp_path / "room", RECIPE)
+    if done is not None:
+        room.run(until=done)
+    two_gpus(monkeypatch, None)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    runner = Listed()
+    with pytest.raises(StageError, match=r"more cuda devices than the 1 of this machine"):
+        room.run("hardware.device=cuda", TWO, runner=runner)
+    assert runner.began[-1] == STAGES_THAT_ASK[STAGES_THAT_ASK.index(done) + 1 if done else 0]
 
 
 @dataclass(frozen=True, slots=True)

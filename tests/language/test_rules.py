@@ -72,6 +72,20 @@ WHOLE = ("hardware.devices=2", "train.batch_size=2")
 SHARDED = (*WHOLE, "hardware.shard=true")
 BASE = "data.more.base={source: {kind: folder, path: others}, role: regularise}"
 
+BY_SIZE = "train.noise.shift={kind: by_size}"
+FOUR_TOKENS = ("data.frames=1", "data.size={kind: exact, width: 32, height: 32}")
+EVALUATED = "data.more={b: {source: {kind: folder, path: b}, role: evaluate}}"
+LOHA = "train.adapter={kind: loha, rank: 8, alpha: 8, dropout: 0.5, targets: ['.*to_q']}"
+
+
+def ema(*, every: int = 1) -> str:
+    return f"train.ema={{kind: decay, decay: 0.9, every: {every}, warmup: true}}"
+
+
+def lokr(*, factor: int = 16, dropout: float = 0) -> str:
+    return f"train.adapter={{kind: lokr, rank: 16, alpha: 16, dropout: {dropout}, factor: {factor}, targets: ['.*to_q']}}"
+
+
 # code, the word that it points at, what triggers it, what is said, and a like recipe that does not
 RULE_TABLE = [
     ("RCP4001", "data.frames", ["data.frames=75"], "write 73 or 77", ["data.frames=73"]),
@@ -82,6 +96,11 @@ RULE_TABLE = [
      ["train.schedule.warmup_steps=1000"]),
     ("RCP4003", "train.schedule.warmup_steps", ["train.schedule.warmup_steps=1001"], "1001 of 2000 steps",
      ["train.schedule.warmup_steps=1000"]),
+    ("RCP4003", "train.schedule.cycles", ["train.steps=110", "train.schedule={kind: cosine_restarts, warmup_steps: 10, cycles: 51}"],
+     "51 cycles in the 100 steps after the warm-up",
+     ["train.steps=110", "train.schedule={kind: cosine_restarts, warmup_steps: 10, cycles: 50}"]),
+    ("RCP4003", "train.schedule.cycles", ["train.steps=200", "train.schedule={kind: cosine_restarts, warmup_steps: 99, cycles: 1000}"],
+     "write at most 50", ["train.steps=200", "train.schedule={kind: cosine, warmup_steps: 99}"]),
     ("RCP4004", "data.source.revision", ["data.source={kind: hub, repository: a/b, revision: main}"], "`main` is not a commit",
      ["data.source={kind: hub, repository: a/b, revision: " + "0a" * 20 + "}"]),
     ("RCP4004", "train.crepa.encoder.revision", [CREPA, "train.crepa.encoder={kind: hub, repository: a/b, revision: main}"],
@@ -183,6 +202,16 @@ RULE_TABLE = [
      "no adapter that could start", ["train.start={kind: file, path: a.safetensors}"]),
     ("RCP4047", "train.optimizer.betas", [optimizer("schedule_free", ADAMW.replace("0.9,", "0,"))], "write 0.9",
      [optimizer("adamw", ADAMW.replace("0.9,", "0,"))]),
+    ("RCP4048", "train.ema.every", [ema(every=2001), "train.result=ema"], "never moves in 2000 steps", [ema(every=2000), "train.result=ema"]),
+    ("RCP4048", "train.ema.kind", [ema()], "and nothing reads it: write `result: ema`", [ema(), "train.result=ema"]),
+    ("RCP4048", "train.ema.kind", [ema(), EVALUATED, HELD_OUT, "train.result=best"], "and it is only evaluated", [ema(), "train.result=ema"]),
+    ("RCP4048", "train.ema.kind", [ema(), "train.result=ema", optimizer("schedule_free", ADAMW)], "keeps an average itself",
+     [optimizer("schedule_free", ADAMW)]),
+    ("RCP4049", "train.adapter.factor", [lokr(factor=0)], "write -1", [lokr(factor=-1)]),
+    ("RCP4049", "train.adapter.factor", [lokr(factor=0)], "from 1 on", [lokr(factor=1)]),
+    ("RCP4049", "train.adapter.dropout", [lokr(dropout=0.51)], "of nothing that is NaN", [lokr(dropout=0.5)]),
+    ("RCP4049", "train.adapter.dropout", [LOHA.replace("0.5", "0.9")], "a dropout of 0.9 drops whole rows of a `loha`", [LOHA]),
+    ("RCP4049", "train.adapter.dropout", [LOHA.replace("0.5", "0.9")], "at most 0.5", [DORA.replace("dropout: 0", "dropout: 0.9")]),
     ("RCP4018", "train.learning_rate", [optimizer("prodigy", ADAMW), "train.learning_rate=5"], "stay below 5",
      [optimizer("prodigy", ADAMW), "train.learning_rate=2"]),
     ("RCP4018", "train.learning_rate", [optimizer("muon", MUON), "train.learning_rate=0.02"], "stay below 0.001",
@@ -194,6 +223,11 @@ RULE_TABLE = [
     ("RCP4051", "train.tread.routes", [routed((1, 9, 0.1))], "out of block 1, where the blocks are 0 to 29", [routed((2, 9, 0.1))]),
     ("RCP4051", "train.tread.routes", [routed((0, -1, 0.1))], "out of block 0, 1, 29, where", [routed((2, -2, 0.1))]),
     ("RCP4052", "train.tread.routes", [routed((2, 8, 0.1), (9, -2, 0.51))], "drops 51% of the tokens", [routed((2, -2, 0.5))]),
+    ("RCP4052", "train.tread.routes", [routed((2, -2, 0.24)), *FOUR_TOKENS], "0.24 of 4 tokens, which is less than one",
+     [routed((2, -2, 0.25)), *FOUR_TOKENS]),
+    ("RCP4052", "train.tread.routes", [routed((2, 8, 0.5), (9, -2, 0.1)), *FOUR_TOKENS], "write 0.25 or more", [routed((2, 8, 0.5), (9, -2, 0.1))]),
+    ("RCP4052", "train.tread.routes", [routed((2, -2, 0.5)), "data.frames=1", "data.size={kind: exact, width: 16, height: 16}"], "take larger clips",
+     [routed((2, -2, 0.5)), "data.frames=5", "data.size={kind: exact, width: 16, height: 16}"]),
     ("RCP4053", "train.offload.kind", ["train.offload={kind: memory}", "train.gradient_checkpointing={kind: none}"], "held there",
      ["train.offload={kind: memory}", "train.gradient_checkpointing={kind: keep_attention}"]),
     ("RCP4053", "train.offload.kind", ["train.offload={kind: disk}", "train.gradient_checkpointing={kind: blocks, every: 2}"],
@@ -233,6 +267,18 @@ RULE_TABLE = [
      ["train.noise.lowest=0.99", "train.noise.levels={kind: mode, scale: 1.29}"]),
     ("RCP4031", "train.noise.lowest", ["train.noise.lowest=0.91", "train.noise.levels={kind: fixed, values: [0.25, 0.75]}"],
      "`shift` that reach it", ["train.noise.lowest=0.9", "train.noise.levels={kind: fixed, values: [0.25, 0.75]}"]),
+    ("RCP4031", "train.noise.lowest", ["train.noise.lowest=0.9", "train.noise.levels={kind: fixed, values: [0.2]}", BY_SIZE],
+     "fewer than 0.1% of the noise levels", ["train.noise.lowest=0.9", "train.noise.levels={kind: fixed, values: [0.2, 0.75]}", BY_SIZE]),
+    # 0.2 becomes 0.292 at the least and 0.441 at the most, and anything between for the sizes between
+    ("RCP4031", "train.noise.lowest", ["train.noise.lowest=0.45", "train.noise.levels={kind: fixed, values: [0.2]}", BY_SIZE],
+     "widen the range", ["train.noise.lowest=0.35", "train.noise.highest=0.36", "train.noise.levels={kind: fixed, values: [0.2]}", BY_SIZE]),
+    ("RCP4031", "train.noise.highest", ["train.noise.highest=0.29", "train.noise.levels={kind: fixed, values: [0.2]}", BY_SIZE],
+     "0 or more and below 0.29", ["train.noise.highest=0.3", "train.noise.levels={kind: fixed, values: [0.2]}", BY_SIZE]),
+    ("RCP4031", "train.noise.lowest", ["train.noise.lowest=0.9999", BY_SIZE], "after the shift", ["train.noise.lowest=0.95", BY_SIZE]),
+    ("RCP4032", "train.rollout.ramp_steps", [rollout(probability=0.5, ramp_steps=2000)], "0.5 is never reached",
+     [rollout(probability=0.5, ramp_steps=1999)]),
+    ("RCP4032", "train.rollout.ramp_steps", [rollout(probability=0.5, ramp_steps=10), "train.steps=10", "train.schedule.warmup_steps=0"],
+     "write `ramp_steps: 5`", [rollout(probability=0.5, start_probability=0.5, ramp_steps=2000)]),
     ("RCP4032", "train.rollout.probability", [rollout(probability=0)], "no sample is ever rolled out", [rollout(probability=0.5)]),
     ("RCP4032", "train.rollout.probability", [rollout(probability=0, start_probability=0.5, ramp_steps=0)], "`probability: 0.5`",
      [rollout(probability=0.5, ramp_steps=0)]),
@@ -259,6 +305,14 @@ RULE_TABLE = [
     ("RCP4070", "train.quantize", ["train.quantize=fp8", "hardware.device=mps"], "no 8-bit floating", ["train.quantize=int8", "hardware.device=mps"]),
     ("RCP4071", "train.quantize", ["train.quantize=fp8"], "three times as far", ["train.quantize=int8"]),
     ("RCP4061", "train.crepa.block", [CREPA, "train.crepa.block=30"], "write at most 29", [CREPA, "train.crepa.block=29"]),
+    ("RCP4061", "train.crepa.distance", [CREPA, "train.crepa.distance=21"], "in clips of 21 latent frames there is no neighbour",
+     [CREPA, "train.crepa.distance=20"]),
+    ("RCP4061", "train.crepa.distance", [CREPA, "train.crepa.distance=3", "data.frames=9"], "write `distance: 1`",
+     [CREPA, "train.crepa.distance=3", "train.crepa.neighbours=all", "data.frames=9"]),
+    ("RCP4061", "train.crepa.distance", [CREPA, "train.crepa.neighbours=all", "data.frames=1"], "write `distance: 0`",
+     [CREPA, "train.crepa.distance=0", "data.frames=1"]),
+    ("RCP4061", "train.crepa.distance", [CREPA, "data.frames=1"], "in clips of 1 latent frame there",
+     [CREPA, "data.frames=1", "data.more.b={source: {kind: folder, path: b}, frames: 5}"]),
     ("RCP4062", "train.crepa.image_size", [CREPA, "train.crepa.image_size=512"], "write 504 or 518",
      [CREPA, "train.crepa.image_size=14"]),
     ("RCP4063", "train.crepa.block", [CREPA, TREAD, "train.crepa.block=2"], "write 1 or below, or 20 or above",
@@ -359,3 +413,22 @@ def test_a_range_is_refused_that_less_than_a_thousandth_of_the_levels_reaches(
     sets = (f"train.noise.levels={levels}", f"train.noise.shift.factor={shift!r}", f"train.noise.lowest={lowest!r}",
             f"train.noise.highest={highest!r}")  # fmt: skip
     assert ("RCP4031" in findings(tmp_path_factory.mktemp("x"), sets)) is bool(end - first < 0.001)
+
+
+@pytest.mark.parametrize(
+    "levels",
+    ["{kind: logit_normal, mean: 0, scale: 1}", "{kind: uniform}", "{kind: beta, alpha: 2, beta: 2}", "{kind: mode, scale: 1.29}"],
+)  # fmt: skip
+@pytest.mark.parametrize("bound", ["0.9999999999999999", "5e-324", "1e-300"])
+def test_a_bound_next_to_an_end_leaves_nothing_or_all(tmp_path: Path, levels: str, bound: str) -> None:
+    for shift in ("{kind: fixed, factor: 0.01}", "{kind: fixed, factor: 20}", "{kind: by_size}"):
+        said = (f"train.noise.levels={levels}", f"train.noise.shift={shift}")
+        above = "RCP4031" in findings(tmp_path, (*said, f"train.noise.lowest={bound}"))
+        below = "RCP4031" in findings(tmp_path, (*said, f"train.noise.highest={bound}"))
+        assert (above, below) == ((True, False) if bound.startswith("0.9") else (False, True))
+
+
+@pytest.mark.parametrize("factor", ["1e-320", "0.0001", "0.0099"])
+def test_a_shift_that_leaves_no_noise_is_refused_by_its_word(tmp_path: Path, factor: str) -> None:
+    found = findings(tmp_path, (f"train.noise.shift.factor={factor}", "train.noise.lowest=0.5"))
+    assert {one.path for one in found.values()} == {"train.noise.shift.factor"}

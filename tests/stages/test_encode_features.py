@@ -74,7 +74,7 @@ class Clips:
         (survey / "clips.json").write_text(json.dumps(entries))
         return Work(
             spec=SPEC.model_copy(update=spec),
-            runtime=EncodeFeaturesRuntime(device="cpu", threads=0),
+            runtime=EncodeFeaturesRuntime(device="cpu", devices=1, threads=0),
             inputs={"survey/clips": survey, "fetch_teacher/teacher": self.teacher},
             digests=DIGESTS,
             output=output,

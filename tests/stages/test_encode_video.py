@@ -85,7 +85,9 @@ class Place:
         words = {"codec": NUMBERS, "fps": 16, "conditioning": "none", "precision": "fp32"} | spec
         return Work(
             spec=EncodeVideoSpec(**words),
-            runtime=EncodeVideoRuntime(workers=workers, compress=compress, device="cpu", threads=0),
+            runtime=EncodeVideoRuntime(
+                workers=workers, compress=compress, device="cpu", devices=1, threads=0
+            ),
             inputs={"survey/clips": survey, "fetch_model/vae": self.model / "vae"},
             digests={"fetch_model/vae": "the codec's digest"},
             output=output,

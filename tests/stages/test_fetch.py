@@ -90,7 +90,9 @@ def real_model(hub: Path, **changes: object) -> Path:
 
 def test_a_commit_of_the_hub_is_linked_not_copied(hub: Path, tmp_path: Path) -> None:
     real_model(hub)
-    order = work(project(FetchModelSpec, REAL), FetchModelRuntime(device="cpu", threads=1), tmp_path / "out")
+    order = work(
+        project(FetchModelSpec, REAL), FetchModelRuntime(device="cpu", devices=1, threads=1), tmp_path / "out"
+    )
     fetch_model(order)
     weights = order.output / "transformer/diffusion_pytorch_model.safetensors"
     assert weights.is_symlink()
@@ -101,7 +103,11 @@ def test_weights_of_another_architecture_are_refused_with_the_numbers(hub: Path,
     real_model(hub, num_layers=40, ffn_dim=13824)
     with pytest.raises(StageError) as caught:
         fetch_model(
-            work(project(FetchModelSpec, REAL), FetchModelRuntime(device="cpu", threads=1), tmp_path / "out")
+            work(
+                project(FetchModelSpec, REAL),
+                FetchModelRuntime(device="cpu", devices=1, threads=1),
+                tmp_path / "out",
+            )
         )
     assert "transformer.num_layers is 40, the recipe says 30" in str(caught.value)
     assert "transformer.ffn_dim is 13824, the recipe says 8960" in str(caught.value)
@@ -110,7 +116,11 @@ def test_weights_of_another_architecture_are_refused_with_the_numbers(hub: Path,
 def test_a_hub_that_cannot_be_reached_is_said_in_words(tmp_path: Path) -> None:
     with pytest.raises(StageError, match=r"cannot fetch the model .* at 0fad780"):
         fetch_model(
-            work(project(FetchModelSpec, REAL), FetchModelRuntime(device="cpu", threads=1), tmp_path / "out")
+            work(
+                project(FetchModelSpec, REAL),
+                FetchModelRuntime(device="cpu", devices=1, threads=1),
+                tmp_path / "out",
+            )
         )
 
 
@@ -135,7 +145,7 @@ def test_a_built_model_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
 
     def bytes_of(seed: int, name: str) -> dict[str, bytes]:
         spec = micro.model_copy(update={"source": BuiltModel(kind="built", seed=seed)})
-        order = work(spec, FetchModelRuntime(device="cpu", threads=1), tmp_path / name)
+        order = work(spec, FetchModelRuntime(device="cpu", devices=1, threads=1), tmp_path / name)
         fetch_model(order)
         return {path.relative_to(order.output).as_posix(): path.read_bytes()
                 for path in order.output.rglob("*") if path.is_file()}  # fmt: skip
@@ -145,7 +155,7 @@ def test_a_built_model_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
 
 
 def test_a_device_that_is_not_there_is_said_before_the_download(tmp_path: Path) -> None:
-    runtime = FetchModelRuntime(device="mps", threads=1)
+    runtime = FetchModelRuntime(device="mps", devices=1, threads=1)
     with pytest.raises(StageError, match=r"no mps device .* set `hardware.device: auto`"):
         fetch_model(work(project(FetchModelSpec, REAL), runtime, tmp_path / "out"))
 

@@ -13,12 +13,20 @@ from place import Place, make_place
 from engine.endings import StageError
 from engine.execute.runner import _StageItems
 from engine.language.diagnostics import RecipeError
+from engine.language.rules import crepa
 from engine.seam import Work
 from engine.stages import digests
 from engine.stages.digests import digests_of
 from engine.stages.fetch_teacher import run
 from engine.stages.fetch_teacher.run import fetch_teacher
-from engine.stages.fetch_teacher.spec import BUILT, LEAF, FetchTeacherRuntime, FetchTeacherSpec, teacher_at
+from engine.stages.fetch_teacher.spec import (
+    BUILT,
+    GIANT,
+    LEAF,
+    FetchTeacherRuntime,
+    FetchTeacherSpec,
+    teacher_at,
+)
 from engine.store import Store, digest_file
 from engine.training.teacher import build_teacher, load_teacher
 
@@ -89,8 +97,11 @@ def test_a_built_teacher_has_the_numbers_that_the_plan_counts_with(place: Place)
 def test_a_commit_of_the_hub_is_linked_without_pickles(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def link_commit(kind: str, repository: str, revision: str, files: tuple[str, ...], output: Path) -> str:
+    def link_commit(
+        kind: str, repository: str, revision: str, files: tuple[str, ...], output: Path, stopping: object
+    ) -> str:
         asked.append((kind, repository, revision, files))
+        assert callable(stopping)
         build_teacher(output, width=32, patch=14, seed=0)
         return revision
 
@@ -109,7 +120,7 @@ def test_a_commit_of_the_hub_is_linked_without_pickles(place: Place, monkeypatch
 
 def test_a_commit_that_holds_another_model_is_refused(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     def link_commit(*asked: object) -> str:
-        (Path(str(asked[-1])) / "config.json").write_text(json.dumps({"model_type": "clip"}))
+        (Path(str(asked[-2])) / "config.json").write_text(json.dumps({"model_type": "clip"}))
         return "0a" * 20
 
     monkeypatch.setattr(run, "link_commit", link_commit)
@@ -126,6 +137,17 @@ def test_a_damaged_file_is_told_here_and_not_after_the_long_stages(place: Place)
         StageError, match=r"train\.crepa\.encoder: .*/teacher: the weights of DINOv2 cannot be loaded"
     ):
         fetch_teacher(work(place, here(place), **{LEAF: leaf(place)}))
+
+
+def test_a_strange_config_is_told_here_and_not_by_a_traceback(place: Place) -> None:
+    config = place.root / "teacher" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"num_attention_heads": 0}))
+    with pytest.raises(StageError, match=r"train\.crepa\.encoder: .*/teacher: no DINOv2 can be made by its"):
+        fetch_teacher(work(place, here(place), **{LEAF: leaf(place)}))
+
+
+def test_the_rule_about_its_size_and_the_plan_know_the_same_patch() -> None:
+    assert crepa.PATCH == GIANT.patch == BUILT.patch
 
 
 def test_a_folder_that_changed_since_the_plan_is_refused(place: Place) -> None:

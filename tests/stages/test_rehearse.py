@@ -12,6 +12,7 @@ import torch
 from conftest import ROOT
 from diffusers import WanTransformer3DModel
 from torch import nn
+from torch.distributed import fsdp
 
 from engine.endings import StageError
 from engine.language.overrides import sets
@@ -22,6 +23,7 @@ from engine.stages import STAGES
 from engine.stages.rehearse import run
 from engine.stages.rehearse.run import adapted, rehearse, shortened
 from engine.stages.rehearse.spec import REHEARSE, RehearseRuntime, RehearseSpec
+from engine.stages.train import prepare as prepared
 from engine.stages.train.layers import model_bytes
 from engine.stages.train.prepare import prepare
 from engine.training import quantise
@@ -157,6 +159,54 @@ def test_kernels_that_the_device_has_not_are_said_by_their_word(folder: Path, tm
     asked = replace(order, runtime=order.runtime.model_copy(update={"attention": "flash_3"}))
     with pytest.raises(StageError, match=r"train\.attention: the kernels `flash_3` do not run on a CPU"):
         rehearse(asked)
+
+
+SHARED = ("hardware.devices=2", "hardware.shard=true", "train.batch_size=2")
+
+
+def test_a_torch_that_cannot_shard_is_said_by_its_word(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(fsdp, "share_comm_ctx")
+    with pytest.raises(StageError, match=r"hardware\.shard: this is torch .* sharding needs 2\.10 or newer"):
+        rehearse(work(folder, tmp_path / "out", *SHARED))
+    assert report(folder, tmp_path / "alone", "hardware.shard=true")["loss"] > 0, "one device shards nothing"
+
+
+def test_what_several_devices_will_share_is_rehearsed_by_one_with_whole_blocks(
+    folder: Path, tmp_path: Path
+) -> None:
+    shared, alone = (
+        report(folder, tmp_path / name, *said) for name, said in (("shared", SHARED), ("alone", ()))
+    )
+    assert shared["loss"] == alone["loss"]
+
+
+@pytest.mark.parametrize(
+    ("said", "moves"), [((), True), (SHARED, False), (SHARED[:1], True), (SHARED[1:], True)]
+)
+def test_blocks_that_devices_will_share_are_not_moved_whole(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: tuple[str, ...], moves: bool
+) -> None:
+    moved: list[nn.Module] = []
+    monkeypatch.setattr(prepared, "move", lambda model, _: moved.append(model))
+    order, model = work(folder, tmp_path / "out", *said), short_model(folder, 1, torch.float32, 0)
+    prepare(order.spec, order.runtime, model, ["blocks.0.attn1.to_q"], 0, torch.device("cpu"), pytest.fail)
+    assert moved == ([model] if moves else [])
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_of_blocks_that_devices_will_share_only_what_is_trained_is_on_the_gpu(
+    folder: Path, tmp_path: Path
+) -> None:
+    order, model = work(folder, tmp_path / "out", *SHARED), short_model(folder, 1, torch.float32, 0)
+    prepare(order.spec, order.runtime, model, ["blocks.0.attn1.to_q"], 0, torch.device("cuda"), pytest.fail)
+    waiting = {name for name, weight in model.named_parameters() if not weight.is_cuda}
+    frozen = {name for name, weight in model.named_parameters() if not weight.requires_grad}
+    assert waiting == {name for name in frozen if name.startswith("blocks.")}
+    assert len(waiting) > 20
+    assert all(buffer.is_cuda for buffer in model.buffers())
 
 
 def test_an_optimizer_that_cannot_be_made_is_said_by_its_word(

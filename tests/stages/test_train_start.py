@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from torch import Tensor
 from engine.stages.train.layers import linear_layers, match
 from engine.stages.train.prepare import ADAPTERS
 from engine.stages.train.shapes import adapter_shapes
-from engine.stages.train.start import LEAF, Start, Unusable, foresee_start, look, sources, take
+from engine.stages.train.start import FORMATS, LEAF, Start, Unusable, foresee_start, look, sources, take
 from engine.store import digest_file
 from engine.training import adapters
 from engine.wan.lora_file import read_adapter
@@ -198,6 +199,21 @@ def test_alpha_is_read_in_every_number_format(dtype: torch.dtype, tmp_path: Path
     assert set(look(Path(start.path), LAYERS).strengths.values()) == {3.0}
 
 
+@pytest.mark.parametrize(
+    "dtype",
+    [torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2], ids=str,
+)  # fmt: skip
+def test_an_adapter_is_read_in_every_format_of_fractions(dtype: torch.dtype, tmp_path: Path) -> None:
+    given = {name: value.to(dtype) for name, value in diffusers().items()}
+    start = written(tmp_path, given)
+    taken = read_adapter(
+        Path(start.path), take(Path(start.path), LORA, NUMBERS, foreseen(start).leaves[LEAF])
+    )
+    name = "blocks.0.attn1.to_q.lora_A.weight"
+    assert torch.equal(taken[name], given[f"transformer.{name}"].float())
+    assert dtype.itemsize in FORMATS.values()
+
+
 def test_layers_of_different_strengths_keep_them(tmp_path: Path) -> None:
     alphas = {f"transformer.{layer}.alpha": torch.tensor(float(at)) for at, layer in enumerate(NATIVE, 1)}
     start = written(tmp_path, diffusers() | alphas)
@@ -270,6 +286,39 @@ def test_a_file_that_changed_after_the_plan_is_refused(tmp_path: Path) -> None:
         take(Path(start.path), LORA, NUMBERS, leaf)
 
 
+def respelt(before: bytes, after: bytes) -> Callable[[Path], object]:
+    """A whole file in whose header one word is another of the same length."""
+
+    def make(path: Path) -> None:
+        whole = Path(written(path, diffusers()).path)
+        content = whole.read_bytes()
+        assert before in content
+        assert len(before) == len(after)
+        whole.write_bytes(content.replace(before, after, 1))
+
+    return make
+
+
+def noted(text: str) -> Callable[[Path], object]:
+    return lambda path: written(path, diffusers(), {"lora_adapter_metadata": text})
+
+
+def beside(content: bytes) -> Callable[[Path], object]:
+    def make(path: Path) -> None:
+        written(
+            path,
+            {name.replace("transformer.", "base_model.model."): value for name, value in diffusers().items()},
+        )
+        (path / "adapter_config.json").write_bytes(content)
+
+    return make  # fmt: skip
+
+
+def with_alphas(alpha: float) -> Callable[[Path], object]:
+    alphas = {f"transformer.{layer}.alpha": torch.tensor(alpha) for layer in NATIVE}
+    return lambda path: written(path, diffusers() | alphas)
+
+
 def cut_off(path: Path) -> None:
     whole = Path(written(path, diffusers()).path)
     whole.write_bytes(whole.read_bytes()[:-1])
@@ -292,6 +341,29 @@ UNUSABLE: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda path: written(path, diffusers(), {"lora_adapter_metadata": '{"transformer.lora_alpha": "x"}'}), "settings in it are damaged"),
     "strengths by pattern": (
         lambda path: written(path, diffusers(), {"lora_adapter_metadata": '{"transformer.alpha_pattern": {"to_q": 2}}'}), "by patterns"),
+    "a pipe": (lambda path: os.mkfifo(path / "given.safetensors"), "it is a pipe or a device"),
+    "a format of nobody": (respelt(b'"F32"', b'"F33"'), "is in the format F33; those of an adapter are F64, F32"),
+    "whole numbers": (lambda path: written(path, {name: value.int() for name, value in diffusers().items()}), "is in the format I32"),
+    "another shape than bytes": (respelt(b'"shape":[2,', b'"shape":[3,'), "has not as many bytes as its shape"),
+    "an endless shape": (respelt(b'"F32","shape":[2,24]', b'"F3","shape":[1e999]'), "header is damaged"),
+    "no rank": (lambda path: written(path, diffusers(LORA.model_copy(update={"rank": 0}))), "it has rank 0 at blocks.0.attn1.to_out.0"),
+    "an endless rank": (noted('{"transformer.r": 1e999, "transformer.lora_alpha": 4}'), "settings in it are damaged"),
+    "a rank of 400 digits": (noted('{"transformer.r": 1' + "0" * 400 + "}"), "settings in it are damaged"),
+    "an alpha of NaN": (noted('{"transformer.r": 2, "transformer.lora_alpha": NaN}'), "is nan, by an alpha of nan; it must be above 0"),
+    "an endless alpha": (noted('{"transformer.lora_alpha": Infinity}'), "is inf, by an alpha of inf"),
+    "settings without an end": (noted("[" * 100_000), "settings in it are damaged"),
+    "settings that are no text": (beside(b"\xff\xff"), "settings in it are damaged"),
+    "a rank of 0 for whole matrices": (
+        lambda path: written(path, diffusers(KINDS["lokr-whole"]), {"lora_adapter_metadata": '{"transformer.r": 0}'}), "it has rank 0"),
+    "an alpha of 0": (with_alphas(0.0), "is 0, by an alpha of 0; it must be above 0"),
+    "an alpha below 0": (with_alphas(-2.0), "is -1, by an alpha of -2"),
+    "a tensor of NaN": (with_alphas(math.nan), "by an alpha of nan"),
+    "a factor in two spellings": (
+        lambda path: written(path, diffusers() | {"diffusion_model.blocks.0.self_attn.q.lora_A.weight": torch.ones(2, 24)}),
+        "it has blocks.0.attn1.to_q.lora_A.weight twice, as diffusion_model.blocks.0.self_attn.q.lora_A.weight and as transformer"),
+    "an alpha in two spellings": (
+        lambda path: written(path, diffusers() | {f"{name}.attn1.to_q.alpha": torch.tensor(2.0) for name in ("blocks.1", "transformer.blocks.1")}),
+        "it has blocks.1.attn1.to_q.alpha twice"),
 }  # fmt: skip
 
 

@@ -13,10 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
 
+from engine import training
 from engine.training.devices import Devices, Disagree, FirstFailed, joined
 from engine.training.loop import Metrics, Settings, Stopped, Watch
 from engine.training.loop import train as run
@@ -81,6 +83,12 @@ def gradients(devices: Devices) -> dict[str, Any]:
     return {name: None if some.grad is None else [str(some.grad.dtype), some.grad.tolist()] for name, some in named.items()}  # fmt: skip
 
 
+def gradients_in_small_buckets(devices: Devices) -> dict[str, Any]:
+    """Sum the same gradients, a tensor or two in one go."""
+    with patch.object(training.devices, "BUCKET", 16):
+        return gradients(devices)
+
+
 def on_the_first(devices: Devices) -> dict[str, Any]:
     """Let the first device act for all: once well, once badly, and then once more."""
     well = devices.by_first(lambda: {"step": 40 + devices.rank})
@@ -115,6 +123,7 @@ SCENES: Mapping[str, Callable[[Devices], Any]] = {
     "fewer samples than devices": lambda devices: train(devices, 1, 2),
     "stop": lambda devices: train(devices, 4, 2, stopping=lambda done: devices.rank == 1 and done == 3),
     "gradients": gradients,
+    "gradients in small buckets": gradients_in_small_buckets,
     "first": on_the_first,
     "agree": agreeing,
 }
@@ -126,7 +135,7 @@ if __name__ == "__main__":
         if "cuda" in sys.argv:
             torch.cuda.set_device(here.rank)
             torch.set_default_device(f"cuda:{here.rank}")
-            names = ["gradients", "first", "agree"]
+            names = ["gradients", "gradients in small buckets", "first", "agree"]
         seen = {name: SCENES[name](here) for name in names}
         Path(sys.argv[1], f"{here.rank}.json").write_text(json.dumps(seen))
     os._exit(

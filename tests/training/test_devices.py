@@ -16,6 +16,7 @@ from torch.distributed import fsdp
 from training import on_devices
 from training import sharded as sharded_ones
 
+from engine.training import devices
 from engine.training.devices import Devices, TorchIsOlder, joined, one
 
 HERE = Path(__file__).parent
@@ -77,15 +78,38 @@ def test_who_is_asked_alone_to_stop_stops_all_at_the_same_step(seen: Seen) -> No
     assert seen[0]["stop"]["weights"] == seen[1]["stop"]["weights"]
 
 
-def test_gradients_are_summed_also_where_one_device_has_none(seen: Seen) -> None:
+@pytest.mark.parametrize("scene", ["gradients", "gradients in small buckets"])
+def test_gradients_are_summed_also_where_one_device_has_none(seen: Seen, scene: str) -> None:
     for mine in seen:
-        assert mine["gradients"] == {
+        assert mine[scene] == {
             "mine": ["torch.float32", [1.5, 2.0]],
             "others": ["torch.float32", [1.5, 2.0]],
             "both": ["torch.float32", [3.0, 3.0]],
             "nobodys": None,
             "half": ["torch.bfloat16", [[1.0, 1.0], [1.0, 1.0]]],
         }
+
+
+def test_gradients_are_summed_a_bucket_at_a_time_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = (3, 4, 1, 40, 2, 2, 2)
+    given = [torch.arange(size, dtype=torch.float32) + 100 * at for at, size in enumerate(sizes)]
+    parameters = [nn.Parameter(torch.zeros(size)) for size in sizes]
+    for parameter, gradient in zip(parameters, given, strict=True):
+        parameter.grad = gradient.clone()
+    gone: list[torch.Tensor] = []
+
+    def with_an_equal(tensor: torch.Tensor) -> None:
+        gone.append(tensor.clone())
+        tensor.mul_(2)
+
+    monkeypatch.setattr(devices, "BUCKET", 8 * 4)
+    monkeypatch.setattr(distributed, "all_reduce", with_an_equal)
+    Devices(0, 2).sum_gradients(parameters)
+    flags, *buckets = gone
+    assert flags.tolist() == [1] * 7
+    assert [bucket.numel() for bucket in buckets] == [8, 40, 6], "eight numbers at most, or one tensor"
+    assert torch.equal(torch.cat(buckets), torch.cat(given))
+    assert all(torch.equal(one.grad, 2 * gradient) for one, gradient in zip(parameters, given, strict=True))
 
 
 def test_what_the_first_does_is_known_to_all(seen: Seen) -> None:

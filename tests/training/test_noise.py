@@ -9,6 +9,7 @@ import torch
 from scipy import special, stats
 from torch import Tensor
 
+from engine.language.rules import noise as rules
 from engine.training.noise import (
     LOSSES,
     MOST_MODE,
@@ -85,6 +86,14 @@ def test_each_sample_has_its_own_noise_level() -> None:
 def test_shift_pushes_towards_noise(shift: float, expected: tuple[float, ...]) -> None:
     shifted = shift_sigma(torch.tensor([0.1, 0.25, 0.5, 0.75, 0.9]), shift)
     assert shifted.tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_rules_count_with_the_same_shifts_and_the_same_largest_mode() -> None:
+    """They are free of torch, and so have formulas of their own."""
+    for sigma, shift in itertools.product((0, 0.1, 0.5, 0.9, 1), (0.01, 1, 3, 20)):
+        assert rules._shift(sigma, shift) == shift_sigma(sigma, shift)
+    assert pytest.approx((shift_for_size(1), shift_for_size(10**9))) == rules.BY_SIZE
+    assert rules.MOST_MODE == MOST_MODE
 
 
 @pytest.mark.parametrize(("first", "second"), [*itertools.product((0.5, 1, 3), (1, 2, 5))])

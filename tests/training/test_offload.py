@@ -1,6 +1,8 @@
 """Weights that wait elsewhere: the same numbers, and no more than two blocks at once."""
 
 import gc
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -14,7 +16,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 
 from engine.training import offload
 from engine.training.adapters import Lora, adapter_state, attach, trained
-from engine.training.offload import offloaded, settle
+from engine.training.offload import offloaded, settle, sweep
 from engine.training.quantise import quantise
 from engine.training.walk import Checkpointing, Course
 
@@ -180,6 +182,20 @@ def test_the_model_is_whole_again_even_after_an_error(where: str, tmp_path: Path
     assert all(torch.equal(after[name], before[name]) for name in before)
     assert {name: id(w) for name, w in trained(model).items()} == trained_before
     learnt(model, Course())
+
+
+def test_what_a_killed_process_left_of_its_blocks_is_swept_away_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "step-00000001").mkdir()
+    (tmp_path / "steps.jsonl").touch()
+    child = os.fork()
+    if child == 0:
+        with offloaded(adapted(2), CPU, tmp_path):
+            os.kill(os.getpid(), signal.SIGKILL)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    assert len([*tmp_path.glob("*/*.safetensors")]) == 2, "a block each"
+    sweep(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"step-00000001", "steps.jsonl"}
+    sweep(tmp_path)  # with nothing to do
 
 
 def test_a_block_that_fails_leaves_its_weights_where_they_waited(tmp_path: Path) -> None:

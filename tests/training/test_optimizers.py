@@ -12,6 +12,7 @@ from optional import kinds, needs_bitsandbytes
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from engine.language.rules import optimizing
 from engine.stages.train import packages
 from engine.training.optimizers import (
     CLIPS,
@@ -333,6 +334,10 @@ def test_muon_says_which_torch_it_needs(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_the_plan_knows_the_same_packages() -> None:
     assert packages.PACKAGES == PACKAGES
+
+
+def test_the_rule_about_rounding_knows_the_same_kinds() -> None:
+    assert set(optimizing.KAHAN) == set(KAHAN)
 
 
 def go_on(kind: str, rounding: str, path: Path, lose: tuple[str, ...] = ()) -> tuple[list, list, dict, dict]:

@@ -99,6 +99,46 @@ def test_a_damaged_pinned_one_is_neither_removed_nor_counted(tmp_path: Path) -> 
     assert steps(tmp_path) == [1, 3]
 
 
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The checkpoints of which a file was read and hashed, as that happens."""
+    seen, hash_of = list[str](), checkpoints._hash
+
+    def hashed(path: Path) -> str:
+        seen.append(path.parent.name)
+        return hash_of(path)
+
+    monkeypatch.setattr(checkpoints, "_hash", hashed)
+    return seen
+
+
+def test_what_was_kept_is_not_read_again_at_every_save(tmp_path: Path, read: list[str]) -> None:
+    for step in range(1, 5):
+        save(tmp_path, step)
+        read.clear()
+        rotate(tmp_path, 9)
+        assert set(read) == {f"step-{step:08d}"}
+
+
+@pytest.mark.parametrize("back", [False, True], ids=["as it comes", "with its old time"])
+def test_a_file_that_changed_since_it_was_read_is_read_again(
+    tmp_path: Path, read: list[str], back: bool
+) -> None:
+    for step in (1, 2, 3):
+        save(tmp_path, step)
+    rotate(tmp_path, 9)
+    file = tmp_path / "step-00000003" / "adapter.safetensors"
+    was, content = file.stat(), file.read_bytes()
+    while file.stat().st_ctime_ns == was.st_ctime_ns:  # clocks of file systems tick slowly
+        file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        if back:
+            os.utime(file, ns=(was.st_atime_ns, was.st_mtime_ns))
+    read.clear()
+    rotate(tmp_path, 1)
+    assert set(read) == {"step-00000003"}
+    assert steps(tmp_path) == [2, 3], "the damaged one does not count"
+
+
 def test_a_clock_that_was_set_back_does_not_cost_what_was_just_saved(tmp_path: Path) -> None:
     for step in (800, 900, 1000, 100):
         save(tmp_path, step)

@@ -157,6 +157,25 @@ def test_weights_of_other_shapes_are_refused(spoilt: Path) -> None:
         load_teacher(spoilt, CPU)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param({"hidden_act": "no_such"}, id="no such function"),
+        pytest.param({"hidden_size": "32"}, id="a text for a number"),
+        pytest.param({"num_attention_heads": 0}, id="no heads"),
+        pytest.param({"patch_size": [14]}, id="half a patch"),
+        pytest.param({"dtype": "x"}, id="no such format"),
+        pytest.param({"num_labels": "x"}, id="a text for a count"),
+        pytest.param({"out_features": ["nope"]}, id="no such stage"),
+    ],
+)
+def test_a_config_that_makes_no_model_is_refused_in_words(spoilt: Path, said: dict[str, object]) -> None:
+    config = json.loads((spoilt / "config.json").read_text())
+    (spoilt / "config.json").write_text(json.dumps(config | said))
+    with pytest.raises(ValueError, match=r"no DINOv2 can be made by its config\.json: \w+: \S"):
+        load_teacher(spoilt, CPU)
+
+
 def test_half_a_file_is_refused(spoilt: Path) -> None:
     content = (spoilt / "model.safetensors").read_bytes()
     (spoilt / "model.safetensors").write_bytes(content[: len(content) // 2])

@@ -5,6 +5,7 @@ more of them, but its newest release, 0.23.1, does not run with a current hypoth
 """
 
 import copy
+import math
 from typing import Any
 
 from hypothesis import strategies as st
@@ -35,7 +36,9 @@ def _numbers(schema: Schema, _: Schema) -> st.SearchStrategy[float]:
     floats = st.floats(
         least, most, exclude_min="exclusiveMinimum" in schema, exclude_max="exclusiveMaximum" in schema
     )
-    first, last = least + ("exclusiveMinimum" in schema), most - ("exclusiveMaximum" in schema)
+    # the whole numbers inside: a limit can be a fraction
+    first = math.floor(least) + 1 if "exclusiveMinimum" in schema else math.ceil(least)
+    last = math.ceil(most) - 1 if "exclusiveMaximum" in schema else math.floor(most)
     return (
         floats | st.integers(first, last) if first <= last else floats
     )  # between 0 and 1 there is no whole number

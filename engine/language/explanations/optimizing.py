@@ -7,8 +7,9 @@ _BF16 = "weights: {kind: bf16, rounding: "
 
 OPTIMIZING = {
     "RCP4040": Explanation(
-        "The optimizer comes with a package that is not installed, or that is too old. A run would find out after the long stages.",
-        "Install it with the line in the finding, or take another optimizer.",
+        "The optimizer comes with a package that is not installed, or that is too old; or sharding needs a newer torch. A run would find "
+        "out after the long stages.",
+        "Install it with the line in the finding, or do without: take another optimizer, or write `hardware.shard: false`.",
     ),
     "RCP4041": Explanation(
         "Weights in bfloat16 lose small updates unless something makes rounding good. `kahan` is part of `adamw` and `lion` only. "
@@ -53,5 +54,19 @@ OPTIMIZING = {
         "not there at all, and the average, which is the result, cannot be told.",
         "Write 0.9.",
         "train: {optimizer: {kind: schedule_free, betas: [0, 0.99], epsilon: 1e-8, weight_decay: 0.01}}\n",
+    ),
+    "RCP4048": Explanation(
+        "An average of the weights takes as much memory as they do in float32. With `every` above the number of steps it stays what it "
+        "was before the first, and as the result it would have learnt nothing. Where `train.result` is not `ema`, it is evaluated at "
+        "most, and then gone; and `schedule_free` has an average of its own: a warning.",
+        "Write `result: ema` and `every: 1`, or keep none: `ema: {kind: none}`.",
+        "train: {ema: {kind: decay, decay: 0.995, every: 1, warmup: true}}\n",
+    ),
+    "RCP4049": Explanation(
+        "A `lokr` is a product of two matrices, and `factor` says how large the first may be: -1, or a number from 1 on. `lokr` and "
+        "`loha` drop whole rows of what they add to a weight and scale up the others. Where most rows are dropped, now and then all of "
+        "a layer are, and there is nothing to scale up: the loss is not a number from there on.",
+        "Write `factor: -1`, and a `dropout` of at most 0.5.",
+        "train: {adapter: {$replace: {kind: lokr, rank: 16, alpha: 16, dropout: 0, factor: 0, targets: [.*to_q]}}}\n",
     ),
 }  # fmt: skip

@@ -17,8 +17,9 @@ TRAINING = {
     ),
     "RCP4003": Explanation(
         "The warm-up is as long as the run, so that the learning rate that the recipe asks for is never reached; or it takes "
-        "more than half of it, which is a warning.",
-        "A twentieth of the steps is plenty.",
+        "more than half of it, which is a warning. Or what is left has fewer than two steps for each of the `cycles` of "
+        "`cosine_restarts`: a cycle starts at its top, and so would have no time to fall.",
+        "A twentieth of the steps is plenty for a warm-up; and three cycles for most runs.",
         "train: {steps: 100, schedule: {warmup_steps: 100}}\n",
     ),
     "RCP4004": Explanation(
@@ -168,8 +169,8 @@ TRAINING = {
     ),
     "RCP4032": Explanation(
         "The share of samples that are rolled out is 0 throughout, so that `train.rollout` does nothing; or it falls, though a model "
-        "that has learnt little makes states that little is learnt from.",
-        "Let `start_probability` be lower than `probability`, and `probability` be above 0.",
+        "that has learnt little makes states that little is learnt from; or it rises so slowly that the run is over first.",
+        "Let `start_probability` be lower than `probability`, `probability` be above 0, and `ramp_steps` fewer than `train.steps`.",
         "train: {rollout: {kind: euler, probability: 0, start_probability: 0, ramp_steps: 0, reach: 0.2, strategy: uniform, "
         "steps: 2, target: drawn}}\n",
     ),
@@ -199,8 +200,9 @@ TRAINING = {
     ),
     "RCP4052": Explanation(
         "`drop` is the share of the tokens that goes around the blocks of a route, not the one that goes through them. Beyond a half, "
-        "more quality is lost than time is saved.",
-        "Write at most 0.5; 0.1 is careful.",
+        "more quality is lost than time is saved. It is rounded down to whole tokens: a small share of a small clip is none, and the route "
+        "does nothing.",
+        "Write at most 0.5, and at least 1 / tokens; 0.1 is careful.",
         "train: {tread: {kind: routes, routes: [{first: 2, last: -2, drop: 0.9}]}}\n",
     ),
     "RCP4053": Explanation(
@@ -223,8 +225,9 @@ TRAINING = {
         f"image_size: 518, block: 8, {_CREPA}}}}}\n",
     ),
     "RCP4061": Explanation(
-        "CREPA takes hidden tokens after the block `train.crepa.block`, counted from 0, and the denoiser has fewer.",
-        "Write a smaller number; the quickstart takes block 8.",
+        "CREPA takes hidden tokens after the block `train.crepa.block`, counted from 0, and the denoiser has fewer. Or it aligns frames "
+        "with neighbours at `train.crepa.distance`, in latent frames, and clips are no longer than that, which is a warning.",
+        "Write a smaller number; the quickstart takes block 8 and distance 1.",
         f"train: {{crepa: {{kind: dinov2, encoder: {{kind: built, seed: 0}}, image_size: 518, block: 30, {_CREPA}}}}}\n",
     ),
     "RCP4062": Explanation(

@@ -8,6 +8,7 @@ from engine.language.rules.attention import kernels_are_there, sage_does_not_tra
 from engine.language.rules.crepa import (
     hidden_tokens_are_whole,
     hidden_tokens_have_a_block,
+    neighbours_are_there,
     teacher_sees_whole_patches,
 )
 from engine.language.rules.data import area_is_not_a_height, frames_are_whole, size_is_known, sizes_are_tiles
@@ -36,6 +37,7 @@ from engine.language.rules.memory import (
     routes_keep_tokens,
     routes_lead_through,
     routes_spare_the_ends,
+    routes_take_tokens,
     trained_weights_stay,
 )
 from engine.language.rules.model import (
@@ -46,6 +48,7 @@ from engine.language.rules.model import (
 )
 from engine.language.rules.noise import mode_is_one, range_is_one, range_is_reached, rollouts_happen
 from engine.language.rules.optimizing import (
+    average_is_of_use,
     decay_is_not_rounded_away,
     full_is_whole,
     muon_has_matrices,
@@ -69,7 +72,9 @@ from engine.language.rules.training import (
     batches_are_filled,
     checkpoints_are_made,
     chunks_are_made_of_tokens,
+    cycles_have_steps,
     patterns_compile,
+    products_can_be_made,
     rate_is_moderate,
     something_is_learnt,
     strength_is_usual,
@@ -105,18 +110,21 @@ RULES: tuple[Rule, ...] = (
     guidance_is_safe,
     steps_are_enough,
     warm_up_ends,
+    cycles_have_steps,
     batches_are_filled,
     checkpoints_are_made,
     patterns_compile,
     something_is_learnt,
     rate_is_moderate,
     strength_is_usual,
+    products_can_be_made,
     rounding_is_built,
     decay_is_not_rounded_away,
     muon_has_matrices,
     rate_is_a_factor,
     schedule_free_has_no_schedule,
     result_is_made,
+    average_is_of_use,
     full_is_whole,
     range_is_one,
     range_is_reached,
@@ -128,6 +136,7 @@ RULES: tuple[Rule, ...] = (
     routes_lead_through,
     routes_spare_the_ends,
     routes_keep_tokens,
+    routes_take_tokens,
     sage_does_not_train,
     kernels_are_there,
     devices_have_work,
@@ -137,6 +146,7 @@ RULES: tuple[Rule, ...] = (
     eight_bits_can_be_had,
     int8_is_closer,
     hidden_tokens_have_a_block,
+    neighbours_are_there,
     teacher_sees_whole_patches,
     hidden_tokens_are_whole,
 )

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from engine.language.rules.rule import At, Findings, found
+from engine.language.rules.rule import At, Findings, datasets, found
 
 if TYPE_CHECKING:
     from engine.words.recipe import Recipe
@@ -33,6 +33,23 @@ def teacher_sees_whole_patches(recipe: "Recipe", at: At) -> Findings:
     )  # fmt: skip
 
 
+def neighbours_are_there(recipe: "Recipe", at: At) -> Findings:
+    """A frame has neighbours within its clip only: none is as far away as the clip is long."""
+    crepa = recipe.train.crepa
+    if crepa.kind == "none" or crepa.distance == 0:
+        return
+    most = max(dataset.frames for dataset in datasets(recipe).values())
+    frames = (most - 1) // recipe.model.codec.time_stride + 1
+    nearest = crepa.distance if crepa.neighbours == "nearest" else 1  # of `all`, those that are there count
+    if nearest >= frames:
+        length = "1 latent frame" if frames == 1 else f"{frames} latent frames"
+        yield found(
+            at, "RCP4061", "train.crepa.distance", f"in clips of {length} there is no neighbour at a distance of {crepa.distance}",
+            f"frames would be aligned with their own features alone: write `distance: {min(frames - 1, 1)}`",
+            because="data.frames", severity="warning",
+        )  # fmt: skip
+
+
 def hidden_tokens_are_whole(recipe: "Recipe", at: At) -> Findings:
     """Within a TREAD route some tokens are missing, and hidden frames are no frames there.
 
@@ -45,7 +62,7 @@ def hidden_tokens_are_whole(recipe: "Recipe", at: At) -> Findings:
     for route in train.tread.routes:
         first, last = (number + layers if number < 0 else number for number in (route.first, route.last))
         if first <= block < last:
-            outside = [f"{first - 1} or below"] * (first > 0) + [f"{last} or above"]
+            outside = [f"{first - 1} or below" if first > 1 else "0"] * (first > 0) + [f"{last} or above"]
             yield found(
                 at, "RCP4063", "train.crepa.block", f"block {block} lies in the route of TREAD from block {first} to block {last}",
                 f"some tokens are missing there: write {', or '.join(outside)}", because="train.tread.routes",

@@ -1,9 +1,11 @@
 """Rules about what saves memory and time: settings that save nothing, and TREAD routes that lead nowhere or cost quality."""
 
+import math
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from engine.language.rules.rule import At, Findings, found
+from engine.language.rules.training import tokens_of
 
 if TYPE_CHECKING:
     from engine.words.recipe import Recipe
@@ -69,6 +71,24 @@ def routes_keep_tokens(recipe: "Recipe", at: At) -> Findings:
             at, "RCP4052", ROUTES, f"a route drops {most:.0%} of the tokens",
             f"`drop` is the share that goes around, not the one that stays: write at most {MOST_DROPPED}; 0.1 is careful",
             severity="warning",
+        )  # fmt: skip
+
+
+def routes_take_tokens(recipe: "Recipe", at: At) -> Findings:
+    """The share is rounded down to whole tokens: of a small clip it can be none."""
+    if recipe.train.tread.kind == "none":
+        return
+    tokens, least = tokens_of(recipe), min(route.drop for route in recipe.train.tread.routes)
+    if int(tokens * least) == 0:
+        enough = math.ceil(100 / tokens) / 100
+        way_out = (
+            f"write {enough:g} or more"
+            if enough <= MOST_DROPPED
+            else "take larger clips, or more frames of them"
+        )
+        yield found(
+            at, "RCP4052", ROUTES, f"a route drops {least:g} of {tokens} tokens, which is less than one: none goes around",
+            f"{way_out}, or `tread: {{kind: none}}`", because="data.size", severity="warning",
         )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 FEWEST = 0.001  # share of the noise levels that a range must have
 MOST_MODE = 2 / (math.pi - 2)
+BY_SIZE = (math.exp(0.5), math.exp(1.15))  # the shifts of the smallest frames and of the largest
 _PARTS = 10_000  # of the levels of a mode, whose distribution has no closed form
 _TERMS = 2000  # of a continued fraction; enough for shapes up to a million
 
@@ -29,18 +30,20 @@ def range_is_reached(recipe: "Recipe", at: At) -> Findings:
     """Levels outside of the range are drawn again, which keeps the shape of their distribution inside.
 
     Without a shift, 1.4 % of logit-normal levels lie above 0.9, where the high expert of Wan 2.2 begins for images; with
-    the shift of 5 that it is sampled with, 28 %.
+    the shift of 5 that it is sampled with, 28 %. A shift by size is not known before the clips are: what is refused is what
+    it does not reach for any of them.
     """
     noise = recipe.train.noise
-    if noise.shift.kind != "fixed" or noise.lowest >= noise.highest:
+    if noise.lowest >= noise.highest:
         return
-    if _reached(noise.levels, noise.shift.factor, noise.lowest, noise.highest) < FEWEST:
+    shifts = (noise.shift.factor, noise.shift.factor) if noise.shift.kind == "fixed" else BY_SIZE
+    if _reached(noise.levels, shifts, noise.lowest, noise.highest) < FEWEST:
         yield found(
             at, "RCP4031", "train.noise.lowest" if noise.lowest > 0 else "train.noise.highest",
             f"after the shift, fewer than {FEWEST:.1%} of the noise levels are {noise.lowest:g} or more and below {noise.highest:g}",
             "a level is drawn until one lies there, which would take forever: widen the range, or take levels or a `shift` that reach it; "
-            "a larger factor moves them towards 1",
-            because="train.noise.levels",
+            "a larger factor moves them towards 1, a smaller one towards 0",
+            because="train.noise.levels" if noise.shift.kind == "fixed" else "train.noise.shift.kind",
         )  # fmt: skip
 
 
@@ -59,7 +62,7 @@ def rollouts_happen(recipe: "Recipe", at: At) -> Findings:
     rollout = recipe.train.rollout
     if rollout.kind == "none":
         return
-    last, ramp = rollout.probability, rollout.ramp_steps
+    last, ramp, steps = rollout.probability, rollout.ramp_steps, recipe.train.steps
     first = rollout.start_probability if ramp else last
     if first == last == 0:
         yield found(
@@ -72,18 +75,29 @@ def rollouts_happen(recipe: "Recipe", at: At) -> Findings:
             "it is meant to rise, as the model learns to make states that are worth learning from: write a `start_probability` "
             f"of at most {last:g}", because="train.rollout.probability", severity="warning",
         )  # fmt: skip
+    elif first < last and ramp >= steps:
+        yield found(
+            at, "RCP4032", "train.rollout.ramp_steps", f"the ramp of {ramp} steps is not over after {steps} steps: {last:g} is never reached",
+            f"write `ramp_steps: {steps // 2}`, or fewer", because="train.steps", severity="warning",
+        )  # fmt: skip
 
 
 def _reached(
-    levels: "LogitNormal | Uniform | Beta | Mode | Fixed", shift: float, lowest: float, highest: float
+    levels: "LogitNormal | Uniform | Beta | Mode | Fixed",
+    shifts: tuple[float, float],
+    lowest: float,
+    highest: float,
 ) -> float:
-    """Return the share of the levels that lie in a range after the shift; 1 as its end leaves none out."""
+    """Return the share of the levels that lie in a range after some shift from a least to a most; 1 as its end leaves none out."""
+    least, most = shifts
     if levels.kind == "fixed":  # forwards, as it is trained, so that a value on a bound counts alike
         values = dict(levels)["values"]  # a rule is given a mapping, which has a `values` of its own
-        shifted = (_shift(value, shift) for value in values)
-        fitting = sum(lowest <= sigma and (sigma < highest or highest == 1) for sigma in shifted)
+        fitting = sum(
+            lowest <= _shift(value, most) and (_shift(value, least) < highest or highest == 1)
+            for value in values
+        )
         return fitting / len(values)
-    first, end = (_shift(bound, 1 / shift) for bound in (lowest, highest))  # back to before the shift
+    first, end = _shift(lowest, 1 / most), _shift(highest, 1 / least)  # back to before the shift
     return (1.0 if highest == 1 else _below(levels, end)) - _below(levels, first)
 
 
@@ -93,8 +107,8 @@ def _shift(sigma: float, shift: float) -> float:
 
 def _below(levels: "LogitNormal | Uniform | Beta | Mode", sigma: float) -> float:
     """Return the share of the levels that are below a noise level, before the shift."""
-    if sigma == 0:
-        return 0.0
+    if sigma <= 0 or sigma >= 1:  # a bound next to 1 can be rounded to it on its way back
+        return float(sigma >= 1)
     if levels.kind == "logit_normal":
         z = (math.log(sigma / (1 - sigma)) - levels.mean) / levels.scale
         return math.erfc(-z / math.sqrt(2)) / 2

@@ -111,6 +111,30 @@ def result_is_made(recipe: "Recipe", at: At) -> Findings:
         )  # fmt: skip
 
 
+def average_is_of_use(recipe: "Recipe", at: At) -> Findings:
+    """An average is as large as what is trained, in float32: it should move, and be what is handed on."""
+    train, path = recipe.train, "train.ema.kind"
+    if train.ema.kind == "none":
+        return
+    if train.result == "ema" and train.ema.every > train.steps:
+        yield found(
+            at, "RCP4048", "train.ema.every", f"an average that follows every {train.ema.every} steps never moves in {train.steps} steps",
+            "the result would be the weights from before the first step: write `every: 1`", because="train.steps",
+        )  # fmt: skip
+    if train.optimizer.kind == "schedule_free":
+        yield found(
+            at, "RCP4048", path, "`schedule_free` keeps an average itself, and hands that on",
+            "this one would be of the places where it trains, which are not its result: write `ema: {kind: none}`",
+            because="train.optimizer.kind", severity="warning",
+        )  # fmt: skip
+    elif train.result != "ema":
+        use = "nothing reads it" if train.evaluation.kind == "none" else "it is only evaluated"
+        yield found(
+            at, "RCP4048", path, f"an average of the weights is kept, and the result is `{train.result}`",
+            f"it costs memory, and {use}: write `result: ema`, or `ema: {{kind: none}}`", because="train.result", severity="warning",
+        )  # fmt: skip
+
+
 def full_is_whole(recipe: "Recipe", at: At) -> Findings:
     """Where all weights are trained there is no frozen base beside them: they are what the denoiser computes with."""
     train, because = recipe.train, "train.adapter.kind"

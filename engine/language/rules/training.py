@@ -13,6 +13,7 @@ TOO_HIGH = {
     "adamw": 1e-3, "adamw_8bit": 1e-3, "adafactor": 1e-3, "muon": 1e-3, "schedule_free": 5e-3,
     "lion": 2.5e-4, "lion_8bit": 2.5e-4, "prodigy": 5,
 }  # fmt: skip
+MOST_ROWS = 0.5
 
 
 def warm_up_ends(recipe: "Recipe", at: At) -> Findings:
@@ -33,6 +34,20 @@ def warm_up_ends(recipe: "Recipe", at: At) -> Findings:
         yield found(at, "RCP4003", path, message, help_, because="train.steps", severity="warning")
 
 
+def cycles_have_steps(recipe: "Recipe", at: At) -> Findings:
+    """A cycle starts at its top, so that the rate falls in it from its second step on only."""
+    schedule, steps = recipe.train.schedule, recipe.train.steps
+    rest = steps - schedule.warmup_steps
+    if (
+        schedule.kind == "cosine_restarts" and 0 < rest < 2 * schedule.cycles
+    ):  # without a rest, another rule has spoken
+        help_ = f"write at most {rest // 2}" if rest > 1 else "write `schedule: {kind: constant, …}`"
+        yield found(
+            at, "RCP4003", "train.schedule.cycles", f"{schedule.cycles} cycles in the {rest} steps after the warm-up",
+            f"each needs two steps to fall: {help_}", because="train.steps",
+        )  # fmt: skip
+
+
 def batches_are_filled(recipe: "Recipe", at: At) -> Findings:
     """The batch is the whole of a step; a micro-batch beyond it is never filled, and often the two were mixed up.
 
@@ -50,6 +65,8 @@ def batches_are_filled(recipe: "Recipe", at: At) -> Findings:
 def checkpoints_are_made(recipe: "Recipe", at: At) -> Findings:
     """A run that is killed takes up its newest checkpoint; one that is stopped by ctrl-c saves by itself."""
     every, steps = recipe.train.checkpoints.every, recipe.train.steps
+    if recipe.train.checkpoints.unit == "epochs":
+        return  # how long an epoch is, the plan knows
     if every > steps and not by_default(at, "train.checkpoints.every"):
         yield found(
             at, "RCP4023", "train.checkpoints.every", f"a checkpoint every {every} steps is none in {steps} steps",
@@ -107,6 +124,9 @@ def strength_is_usual(recipe: "Recipe", at: At) -> Findings:
     if recipe.train.adapter.kind == "full":
         return
     rank, alpha = recipe.train.adapter.rank, recipe.train.adapter.alpha
+    width = recipe.model.transformer.heads * recipe.model.transformer.head_width
+    if recipe.train.adapter.kind == "lokr" and rank >= width / 2:
+        return  # its second matrix is kept whole, and nothing is scaled
     if not rank / 8 <= alpha <= 2 * rank:
         yield found(
             at, "RCP4019", "train.adapter.alpha", f"alpha {alpha:g} at rank {rank} scales the adapter by {alpha / rank:.3g}",
@@ -115,18 +135,37 @@ def strength_is_usual(recipe: "Recipe", at: At) -> Findings:
         )  # fmt: skip
 
 
+def products_can_be_made(recipe: "Recipe", at: At) -> Findings:
+    """LoKr and LoHa drop whole rows of what they add, and peft scales up what is left: of nothing, to NaN.
+
+    With one share p for n rows, all go with the chance of p^n, for every layer and step: at 0.5 and 128 rows, never.
+    """
+    adapter = recipe.train.adapter
+    if adapter.kind == "lokr" and adapter.factor == 0:
+        yield found(
+            at, "RCP4049", "train.adapter.factor", "a factor of 0 parts nothing",
+            "write -1, which makes both matrices as equal as they can be, or a number from 1 on",
+        )  # fmt: skip
+    if adapter.kind in ("lokr", "loha") and adapter.dropout > MOST_ROWS:
+        yield found(
+            at, "RCP4049", "train.adapter.dropout", f"a dropout of {adapter.dropout:g} drops whole rows of a `{adapter.kind}`, and at times all of a layer",
+            f"what is left is scaled up, and of nothing that is NaN: write at most {MOST_ROWS}; 0.1 is usual",
+            because="train.adapter.kind",
+        )  # fmt: skip
+
+
 def chunks_are_made_of_tokens(recipe: "Recipe", at: At) -> Findings:
     """A chunk is made of tokens: there cannot be more chunks than those."""
     chunks = recipe.train.feed_forward_chunks
-    if chunks > (tokens := _tokens(recipe)):
+    if chunks > (tokens := tokens_of(recipe)):
         yield found(
             at, "RCP4016", "train.feed_forward_chunks", f"{chunks} chunks for {tokens} tokens: only {tokens} can be made",
             f"write at most {tokens}", because="data.size", severity="warning",
         )  # fmt: skip
 
 
-def _tokens(recipe: "Recipe") -> int:
-    """Tokens of a whole clip: one latent frame, two by two latents each."""
+def tokens_of(recipe: "Recipe") -> int:
+    """Return the tokens of a whole clip: of each latent frame, two by two latents are one."""
     size, side = recipe.data.size, 2 * recipe.model.codec.space_stride
     if size.kind == "exact":
         pixels = size.width * size.height

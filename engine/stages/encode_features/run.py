@@ -46,7 +46,9 @@ def encode_features(work: Encoding) -> None:
 def _encode_all(work: Encoding, clips: Sequence[tuple[str, Any]]) -> None:
     """Encode and commit clip by clip; each comes with the key of its item."""
     try:
-        teacher = load_teacher(work.inputs[TEACHER], choose(work.runtime.device, work.runtime.threads, work.runtime.devices))
+        teacher = load_teacher(
+            work.inputs[TEACHER], choose(work.runtime.device, work.runtime.threads, work.runtime.devices)
+        )
     except ValueError as error:
         raise StageError(f"train.crepa.encoder: {error}") from error
     for done, (key, clip) in enumerate(clips, start=1):

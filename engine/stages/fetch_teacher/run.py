@@ -44,7 +44,7 @@ def fetch_teacher(work: Fetching) -> None:
         _link(work, Path(encoder.path), folder)
     else:
         where = f"{encoder.repository} at {encoder.revision}"
-        commit = link_commit("model", encoder.repository, encoder.revision, FILES, folder)
+        commit = link_commit("model", encoder.repository, encoder.revision, FILES, folder, work.stopping)
         about = {"repository": encoder.repository, "commit": commit}
         (work.output / "source.json").write_text(json.dumps(about))
     try:

@@ -75,7 +75,7 @@ def _foresee(view: View) -> Foresight:
     inside = sum(name.startswith("blocks.") for name in layers)
     before, after = (model_bytes(spec.transformer, spec.precision, kind) for kind in ("none", spec.quantize))
     note = (f"{spec.quantize}: {inside} of {len(layers)} linear layers, the weights of the denoiser take "
-            f"{after // MEGA:,} MB instead of {before // MEGA:,}")  # fmt: skip
+            f"{after / MEGA:,.1f} MB instead of {before / MEGA:,.1f}")  # fmt: skip
     return Foresight(notes=(note,))
 
 

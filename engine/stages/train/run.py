@@ -24,7 +24,8 @@ from engine.training.evaluation import Curve, evaluate, still
 from engine.training.loop import Losses, Metrics, NotFinite, Stopped, Watch
 from engine.training.loop import train as train_loop
 from engine.training.objective import Objective
-from engine.training.offload import offloaded
+from engine.training.noise import NoLevel
+from engine.training.offload import offloaded, sweep
 from engine.training.optimizers import MissingPackage, shown
 from engine.training.quantise import Report
 from engine.training.state import Best, State
@@ -47,7 +48,7 @@ def train(work: Training) -> None:
     samples = load_samples(work)
     model, report = _model(work, device)
     work.shared.mkdir(parents=True, exist_ok=True)
-    with joined() as devices, _offloaded(work, model, device):
+    with joined() as devices, _offloaded(work, model, device, devices):
         if work.runtime.shard and devices.count > 1:
             with blaming("hardware.shard", TorchIsOlder):
                 devices.shard(model.blocks, device)
@@ -75,16 +76,24 @@ def _model(work: Training, device: torch.device) -> tuple[torch.nn.Module, Repor
     )
     start = work.spec.start
     if start.kind == "file":
-        with blaming("train.start.path", Unusable, OSError):
+        with blaming("train.start.path", Unusable, OSError, SafetensorError):
             named = take(Path(start.path), work.spec.adapter, work.spec.transformer, work.digests[LEAF])
-            adapters.load_adapter_state(model, read_adapter(Path(start.path), named))
+            state = read_adapter(Path(start.path), named)
+            adapters.load_adapter_state(model, state)
+            if odd := [name for name, tensor in state.items() if not tensor.isfinite().all()]:
+                raise Unusable(f"{start.path} holds infinities or what is no number, as in {odd[0]}")
     return model, report
 
 
 @contextmanager
-def _offloaded(work: Training, model: torch.nn.Module, device: torch.device) -> Iterator[None]:
+def _offloaded(
+    work: Training, model: torch.nn.Module, device: torch.device, devices: Devices
+) -> Iterator[None]:
     """Let blocks wait outside of the device, where that is asked for."""
     kind = work.runtime.offload.kind
+    with blaming("train.offload", OSError):
+        # what a kill left behind; nobody makes a folder of blocks before
+        devices.by_first(lambda: sweep(work.shared))
     if kind == "none":
         yield
         return
@@ -108,6 +117,10 @@ def _told(run: "_Run") -> Iterator[None]:
         )
         raise StageError(f"the loss is not finite at step {error.step}; {last}. Lower `train.learning_rate`, or look at these clips: "
                          f"{', '.join(run.reader.samples.names(error.samples))}") from error  # fmt: skip
+    except (
+        NoLevel
+    ) as error:  # with a shift that follows from the size, some sizes may reach the range and others not
+        raise StageError(f"train.noise: {error}") from error
     except (checkpoints.NotSaved, Disagree, FirstFailed) as error:
         raise StageError(str(error)) from error
 
@@ -217,7 +230,10 @@ class _Run:
             return found.step if found else None
 
         # the first device alone looks, as it moves damaged ones aside
-        if (step := self.devices.by_first(newest)) is not None:
+        step = self.devices.by_first(newest)
+        if step is None and any(work.shared.glob("rejected/*")):
+            self._say("no checkpoint can be used: training begins anew")
+        if step is not None:
             found = checkpoints.at_step(work.shared, step, work.identity)
             try:
                 self.state.put_back(found)
@@ -252,7 +268,11 @@ class _Run:
         """Write the output: the weights that the recipe asks for, and what each step and each evaluation showed."""
         found = [best for best in (self.state.best, self.ended) if best is not None]
         if self.work.spec.result == "best" and found:
-            self._take(min(found, key=lambda best: best.loss).step)
+            best = min(found, key=lambda best: best.loss)
+            self._take(best.step)
+            self._say(
+                f"the best weights are those of step {best.step}, with an evaluation loss of {best.loss:.4f}"
+            )
         with self._weights("ema" if self.work.spec.result == "ema" else "last"):
             made = adapters.adapter_state(self.model)
         (self.work.output / "adapter").mkdir()
@@ -273,7 +293,7 @@ class _Run:
                 self.state.put_back(checkpoints.at_step(self.work.shared, step, self.work.identity))
             except checkpoints.Unusable as error:
                 raise StageError(
-                    f"the best step was {step}, and {error}; write `train.result: last`"
+                    f"the best step was {step}, and {error}; `train.result: last` hands on the last step, and trains nothing again"
                 ) from error
 
     @contextmanager

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from math import prod
 from pathlib import Path
 
@@ -135,12 +135,14 @@ def _foresee(view: View) -> Foresight:
     if spec.adapter.kind == "full":
         trained = parameters(spec.transformer)
         note = f"all weights, {trained:,} parameters"
+    buckets = _epoch(view)
+    length = f"; an epoch is {buckets.total() / spec.batch_size:.4g} steps" if buckets else ""
     start = foresee_start(spec.start, spec.adapter, spec.transformer, digest=_digest(view))
     return Foresight(
         leaves=start.leaves, amount=spec.steps, unit="steps", bytes=_bytes(view, trained),
-        troubles=(*_patterns(matched, len(layers)), *package_troubles(spec), *start.troubles, *_small_buckets(view),
+        troubles=(*_patterns(matched, len(layers)), *package_troubles(spec, view.runtime), *start.troubles, *_small_buckets(view, buckets), *_epochs(view, buckets.total()),
                   *_conditioned(spec)),
-        notes=(note, *start.notes),
+        notes=(note + length, *start.notes),
     )  # fmt: skip
 
 
@@ -175,15 +177,33 @@ def _conditioned(spec: TrainSpec) -> Iterator[Trouble]:
         )  # fmt: skip
 
 
-def _small_buckets(view: View) -> Iterator[Trouble]:
-    """A batch has clips of one shape only: where an epoch has fewer than it takes, one batch shows some of them twice."""
+def _epoch(view: View) -> Counter[str]:
+    """Return the samples that an epoch has of each shape; nothing where the clips are not known yet."""
     try:
         groups = json.loads(view.inputs["survey/samples"].read("groups.json"))
     except NotMade:
-        return
-    size, buckets = view.spec.batch_size, Counter[str]()
+        return Counter()
+    buckets = Counter[str]()
     for group in groups:
         buckets["x".join(map(str, group["bucket"]))] += group["take"]
+    return buckets
+
+
+def _epochs(view: View, epoch: int) -> Iterator[Trouble]:
+    """A run that is killed takes up its newest checkpoint; one that ends before its first epochs has none."""
+    spec, runtime = view.spec, view.runtime
+    first = -(-epoch * runtime.checkpoint_every // spec.batch_size)
+    if runtime.checkpoint_unit == "epochs" and first > spec.steps:
+        yield Trouble(
+            "RCP4023", "train.checkpoints.every",
+            f"{runtime.checkpoint_every} epochs of {epoch} samples take {first} steps, and the run has {spec.steps}",
+            "a run that breaks off would begin anew: save more often, or count in steps", warning=True, rule="train.steps",
+        )  # fmt: skip
+
+
+def _small_buckets(view: View, buckets: Mapping[str, int]) -> Iterator[Trouble]:
+    """A batch has clips of one shape only: where an epoch has fewer than it takes, one batch shows some of them twice."""
+    size = view.spec.batch_size
     small = {shape: count for shape, count in sorted(buckets.items()) if count < size}
     if small:
         shown = ", ".join(f"{count} at {shape}" for shape, count in list(small.items())[:_MOST_BUCKETS])

@@ -5,10 +5,10 @@ with dots or with underscores, and the factor. Every layer of this model is spel
 names are looked up: nothing is guessed from how a name looks.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 
 from engine.header import Entry, Header, NotSafetensors, read_header, read_number
@@ -16,6 +16,7 @@ from engine.names import to_native
 from engine.seam import Trouble, digest_of
 from engine.stages.train.layers import linear_layers, match
 from engine.stages.train.shapes import Shape, adapter_shapes
+from engine.stages.train.strength import NoStrength, Settings, settings_of, strength_of
 from engine.store import digest_file
 from engine.words.adapter import Dora, FileStart, FreshStart, Full, Loha, Lokr, Lora
 from engine.words.model import Transformer
@@ -45,9 +46,8 @@ TELLING = {"lokr_w1": "lokr", "hada_w1_a": "loha", "lora_magnitude_vector": "dor
 SCALED = ("lora_B.weight", "lokr_w2_b", "lokr_w2", "hada_w2_b")  # the factor that takes up another strength
 # a factor with the rank as its first side; what is missing here has no rank
 RANKED = ("lora_A.weight", "lokr_w2_b", "hada_w2_b")
-NOTED = (
-    "lora_adapter_metadata"  # where diffusers keeps the settings, under names that start with `transformer.`
-)
+# the number formats that a factor can have, and their bytes
+FORMATS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1}
 LEAF = "start"  # the name of the file's digest in the key
 CODE, _PATH = "RCP4035", "train.start.path"
 _MOST = 3  # names that one message lists
@@ -63,22 +63,6 @@ class Named:
 
     name: str
     shape: Shape
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What a file says of its strength, beside or instead of a tensor for each layer.
-
-    Attributes:
-        rank, alpha: None where it does not say.
-        alphas: of single layers.
-        rooted: whether strength is alpha over the root of the rank.
-    """
-
-    rank: int | None = None
-    alpha: float | None = None
-    alphas: Mapping[str, float] = field(default_factory=dict)
-    rooted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +161,14 @@ def _leaf(found: Found, digest: str) -> str:
 
 def _unusable(path: Path, why: str) -> Start:
     return Start(
-        troubles=(Trouble(CODE, _PATH, f"{path}: {why}", "name the .safetensors file of an adapter"),)
+        troubles=(
+            Trouble(
+                CODE,
+                _PATH,
+                f"{path}: {why}",
+                "name the whole .safetensors file of an adapter, or start fresh",
+            ),
+        )
     )
 
 
@@ -200,36 +191,41 @@ def look(path: Path, layers: Mapping[str, tuple[int, int]]) -> Found:
         Unusable: it is not there, cannot be read, or is no file of an adapter.
     """
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise Unusable("it is a pipe or a device; to look at it could take forever")
         header = read_header(path)
         tensors, alphas, unknown = _sorted_out(header, layers)
         own_alphas = {layer: read_number(path, header.tensors[name]) for layer, name in alphas.items()}
-        settings = _settings(path, header)
+        settings = settings_of(path, header)
+        strengths = {
+            layer: strength_of(layer, _rank(own), own_alphas.get(layer), settings)
+            for layer, own in tensors.items()
+        }
     except OSError as error:
         raise Unusable(error.strerror or str(error)) from error
     except NotSafetensors as error:
         raise Unusable(f"not a whole safetensors file: {error}") from error
+    except NoStrength as error:
+        raise Unusable(str(error)) from error
     if not tensors:
         raise Unusable(f"no adapter of this model; it holds {_some(header.tensors) or 'nothing'}")
     if strange := [layer for layer in settings.alphas if layer not in layers]:
         raise Unusable(
             f"it says how strong layers are by patterns, which are not read here: {_some(strange)}"
         )
-    strengths = {
-        layer: _strength(layer, _rank(own), own_alphas.get(layer), settings) for layer, own in tensors.items()
-    }
     return Found(tensors, strengths, tuple(unknown), not own_alphas and settings == Settings())
 
 
 def _sorted_out(
     header: Header, layers: Mapping[str, tuple[int, int]]
 ) -> tuple[dict[str, dict[str, Named]], dict[str, str], list[str]]:
-    """Return the factors of each layer, the name of the tensor that holds its alpha, and what is neither."""
-    spelled, tensors, alphas, unknown = (
-        _spellings(layers),
-        dict[str, dict[str, Named]](),
-        dict[str, str](),
-        list[str](),
-    )
+    """Return the factors of each layer, the name of the tensor that holds its alpha, and what is neither.
+
+    Raises:
+        Unusable: a factor is there twice, or cannot be read.
+    """
+    spelled, known = _spellings(layers), dict[tuple[str, str], str]()
+    tensors, alphas, unknown = dict[str, dict[str, Named]](), dict[str, str](), list[str]()
     for name, entry in sorted(header.tensors.items()):
         # what is said of a factor has up to three parts, such as `lora_A.default.weight`
         cuts = (tuple(name.rsplit(".", count)) for count in (1, 2, 3))
@@ -237,10 +233,12 @@ def _sorted_out(
                     if cut[0] in spelled and ".".join(cut[1:]) in FACTORS), None)  # fmt: skip
         if hit is None:
             unknown.append(name)
+        elif (first := known.setdefault(hit, name)) != name:
+            raise Unusable(f"it has {'.'.join(hit)} twice, as {first} and as {name}")
         elif hit[1] == "alpha":
             alphas[hit[0]] = name
         else:
-            tensors.setdefault(hit[0], {})[hit[1]] = Named(name, _shape(hit[1], entry))
+            tensors.setdefault(hit[0], {})[hit[1]] = Named(name, _shape(name, hit[1], entry))
     return tensors, alphas, unknown
 
 
@@ -257,8 +255,12 @@ def _spellings(layers: Mapping[str, tuple[int, int]]) -> dict[str, str]:
     }
 
 
-def _shape(factor: str, entry: Entry) -> Shape:
+def _shape(name: str, factor: str, entry: Entry) -> Shape:
     """DoRA's lengths are a column in some files."""
+    if entry.dtype not in FORMATS:
+        raise Unusable(f"{name} is in the format {entry.dtype}; those of an adapter are {', '.join(FORMATS)}")
+    if entry.stop - entry.start != prod(entry.shape) * FORMATS[entry.dtype]:
+        raise Unusable(f"{name} has not as many bytes as its shape {list(entry.shape)} has in {entry.dtype}")
     flat = factor == "lora_magnitude_vector" and entry.shape[1:] == (1,)
     return entry.shape[:1] if flat else entry.shape
 
@@ -266,44 +268,6 @@ def _shape(factor: str, entry: Entry) -> Shape:
 def _rank(own: Mapping[str, Named]) -> int | None:
     """Return the rank of a layer's adapter; a Kronecker product of two whole matrices has none."""
     return next((own[factor].shape[0] for factor in RANKED if factor in own and own[factor].shape), None)
-
-
-def _settings(path: Path, header: Header) -> Settings:
-    """Read what peft was told: in the notes that diffusers writes, or in the file that peft writes beside."""
-    beside = path.with_name("adapter_config.json")
-    if NOTED in header.notes:
-        text = header.notes[NOTED]
-    elif any(name.startswith("base_model.model.") for name in header.tensors) and beside.is_file():
-        text = beside.read_text()
-    else:
-        return Settings()
-    try:
-        told = {name.removeprefix("transformer."): value for name, value in json.loads(text).items()}
-        rank, alpha = told.get("r"), told.get("lora_alpha", told.get("alpha"))
-        return Settings(
-            rank=None if rank is None else int(rank),
-            alpha=None if alpha is None else float(alpha),
-            alphas={
-                layer.removeprefix("^"): float(own)
-                for layer, own in (told.get("alpha_pattern") or {}).items()
-            },
-            rooted=bool(told.get("use_rslora")),
-        )
-    except (ValueError, TypeError, AttributeError) as error:
-        raise Unusable("the settings in it are damaged, and how strong it is stands there") from error
-
-
-def _strength(layer: str, rank: int | None, alpha: float | None, settings: Settings) -> float:
-    """Return what the adapter of a layer is scaled by; alpha is what a tensor of the layer says."""
-    if (
-        rank is None
-    ):  # LyCORIS leaves a product of two whole matrices as it is, and peft scales it all the same
-        rank, alpha = settings.rank, None
-    if rank is None:
-        return 1.0
-    if alpha is None:
-        alpha = settings.alphas.get(layer, rank if settings.alpha is None else settings.alpha)
-    return alpha / (rank**0.5 if settings.rooted else rank)
 
 
 def _change(found: Found, adapter: Lora | Dora | Lokr | Loha, layer: str) -> float:
