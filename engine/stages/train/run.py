@@ -23,8 +23,8 @@ from engine.training.devices import Devices, Disagree, FirstFailed, TorchIsOlder
 from engine.training.evaluation import Curve, evaluate, still
 from engine.training.loop import Losses, Metrics, NotFinite, Stopped, Watch
 from engine.training.loop import train as train_loop
-from engine.training.objective import Objective
 from engine.training.noise import NoLevel
+from engine.training.objective import Objective
 from engine.training.offload import offloaded, sweep
 from engine.training.optimizers import MissingPackage, shown
 from engine.training.quantise import Report
