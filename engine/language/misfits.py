@@ -57,16 +57,36 @@ def misfits_of_layer(layer: Layer, schema: Schema) -> tuple[list[Diagnostic], li
 
 def misfits_of_recipe(merged: Section, schema: Schema) -> list[Diagnostic]:
     """Return what a complete recipe lacks, and what only meets in it."""
-    findings = []
+    findings, lacks = list[Diagnostic](), dict[str, list[ValidationError]]()
     for error in STRICT(schema).iter_errors(values(merged)):
         at = ".".join(map(str, error.absolute_path))
         if error.validator == "additionalProperties":
             findings.append(_other_kind(merged, at, error))
         elif error.validator == "required":
-            findings.append(_lack(merged, f"{at}.{_missing(error)}".strip("."), error))
+            lacks.setdefault(at, []).append(error)
         else:
             findings.append(_wrong(error, at, place(merged, at)))
+    for at, errors in lacks.items():
+        paths = [f"{at}.{_missing(error)}".strip(".") for error in errors]
+        demands = any(demanded(merged, path) for path in paths)
+        if len(errors) > 1 and not demands and "kind" in _given(errors[0].instance):
+            findings.append(_new_kind(merged, at, errors))
+        else:
+            findings += [_lack(merged, path, error) for path, error in zip(paths, errors, strict=True)]
     return findings
+
+
+def _new_kind(merged: Section, at: str, errors: Sequence[ValidationError]) -> Diagnostic:
+    """Say once what a section of a kind lacks, at the kind: another kind drops what was said of the one below."""
+    *most, last = [f"`{_missing(error)}`" for error in errors]
+    message = f"`{at}` of kind `{_given(errors[0].instance)['kind']}` lacks {', '.join(most)} and {last}"
+    about = " ".join(
+        filter(
+            None, ["What a layer below says of another kind is not carried over.", _written_out(errors[0])]
+        )
+    )
+    path = f"{at}.kind"
+    return Diagnostic("RCP2003", message, place(merged, path), path, about)
 
 
 def _other_kind(merged: Section, at: str, error: ValidationError) -> Diagnostic:

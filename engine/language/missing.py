@@ -22,7 +22,14 @@ def in_own_words(lacks: Sequence[Diagnostic], own: Layer, layers: Iterable[Layer
             value_span(own.node, ("extends",)) if own.node.get("extends") else value_span(own.node, ("kind",))
         )
         return [*others, Diagnostic("RCP2003", message, span, "extends", _WRITE)]
-    return [*others, *(replace(lack, span=_nearest(own.node, lack.path)) for lack in missing)]
+    # what a kind lacks is said where the kind is, whoever says it
+    return [
+        *others,
+        *(
+            lack if lack.path.endswith(".kind") else replace(lack, span=_nearest(own.node, lack.path))
+            for lack in missing
+        ),
+    ]
 
 
 def _nearest(node: Mapping, path: str) -> Span:

@@ -60,7 +60,8 @@ def hidden(source: Source) -> tuple[Source, list[Diagnostic]]:
     if not found:
         return source, []
     text = source.text
-    for start, end, _ in found:
+    for begins, end, _ in found:
+        start = begins - (text[begins - 1 : begins] == "\\")  # half an escape could not be read any more
         text = text[:start] + "*" * (end - start) + text[end:]
     masked = replace(source, text=text)
     return masked, [_finding(masked, *one) for one in found]

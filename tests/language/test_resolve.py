@@ -98,7 +98,7 @@ def test_a_choice_names_the_branch_that_was_meant(recipe) -> None:
     text = HEADER + "data: {source: {kind: hub, path: x}}\nsample: {prompts: {cat: a cat}}\n"
     said = {(f.code, f.path) for f in findings(recipe(text))}
     assert said == {
-        ("RCP2001", "data.source.path"), ("RCP2003", "data.source.repository"), ("RCP2003", "data.source.revision"),
+        ("RCP2001", "data.source.path"), ("RCP2003", "data.source.kind"),
     }  # fmt: skip
 
 

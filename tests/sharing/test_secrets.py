@@ -9,6 +9,7 @@ from sharing.conftest import BODY, HEADER, offline, program, refused, write
 from engine.language.diagnostics import render
 from engine.language.nodes import Source
 from engine.language.overrides import Override, override_layers
+from engine.language.read import read_file
 from engine.language.secrets import hidden
 
 SECRET = "Xy9" * 12
@@ -75,3 +76,11 @@ def test_looking_for_tokens_takes_no_longer_than_reading(here: Path, text: str) 
     started = time.perf_counter()
     hidden(Source("x", text * ((1 << 20) // len(text)), here))
     assert time.perf_counter() - started < 5
+
+
+def test_a_secret_that_begins_with_an_escape_is_hidden_with_it(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text('{"aws_secret_access_key": "\\n\\t0123456789012345"}')
+    node, found = read_file(tmp_path / "x.json", "x.json")
+    assert node is not None
+    assert [one.code for one in found] == ["RCP5201"]
+    assert "0123" not in found[0].span.source.text
