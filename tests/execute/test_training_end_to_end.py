@@ -85,7 +85,7 @@ def test_everything_at_once_is_trained_and_exported_and_sampled_and_a_stop_leave
     whole = undisturbed.trained(*ALL)
     assert {"pytorch_lora_weights.safetensors", "cat-before.mp4", "cat-after.mp4"} <= files.keys()
     assert [step["step"] for step in whole.steps] == list(range(1, 9))
-    assert all(step["parts"].keys() == {"flow", "crepa"} for step in whole.steps)
+    assert all(step["parts"].keys() >= {"flow", "crepa"} for step in whole.steps)
     assert list(whole.evaluations) == [0, 4, 8]
     exported = load_file(files["pytorch_lora_weights.safetensors"])
     assert all(torch.equal(exported[f"transformer.{name}"], own) for name, own in whole.tensors.items())

@@ -361,7 +361,7 @@ def test_the_plan_says_what_eight_bits_save() -> None:
     assert plan_notes(REAL) == ()
     # algorithms: 1.45 GB for all linear layers inside of the blocks of the 1.3B model
     assert plan_notes(REAL, "train.quantize=int8") == (
-        "int8: 300 of 306 linear layers, the weights of the denoiser take 1,453 MB instead of 2,844",
+        "int8: 300 of 306 linear layers, the weights of the denoiser take 1,453.6 MB instead of 2,844.2",
     )
 
 

@@ -13,6 +13,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from engine.training.adapters import Lora, attach, trained
 from engine.training.offload import offloaded
 from engine.training.walk import Checkpointing, Course
+from engine.wan.attention import use_kernels
 from engine.wan.denoise import predict
 from engine.wan.feed_forward import chunk_feed_forward
 from engine.wan.load import load_transformer
@@ -119,6 +120,8 @@ def wide_model(chunks: int) -> WanTransformer3DModel:
         rope_max_seq_len=64,
     )  # fmt: skip
     attach(model, Lora(rank=2, alpha=2, dropout=0, targets=[r"blocks\..*to_q"]), seed=0)
+    # diffusers takes kernels that another model in this process asked for, and some need more memory than the network
+    use_kernels(model, "native", torch.device("cpu"))
     chunk_feed_forward(model, chunks)
     return model
 
