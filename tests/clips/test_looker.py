@@ -210,10 +210,12 @@ def test_ctrl_c_leaves_no_process_behind(tmp_path: Path, root: Path) -> None:
     (tmp_path / "decoders_gone_wrong.py").write_text(DECODERS)
     (tmp_path / "asks.py").write_text(
         "from pathlib import Path\n"
-        "import multiprocessing\n"
+        "import multiprocessing, signal\n"
         "from decoders_gone_wrong import look\n"
         "from engine.clips.looker import _look_at\n"
         "if __name__ == '__main__':\n"
+        # whoever runs the tests in the background ignores Ctrl-C, and so do all that it starts
+        "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "    for looked in _look_at(map(Path, ['a', *['hangs'] * 9]), 600, look):\n"
         "        print(*[child.pid for child in multiprocessing.active_children()], flush=True)\n"
     )
