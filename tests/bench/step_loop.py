@@ -22,7 +22,8 @@ from engine import pipeline
 from engine.execute.runner import InItsOwnProcess, Order, make_work
 from engine.language.overrides import sets
 from engine.seam import Stage
-from engine.stages.train.asked import optimizer_of, settings_of
+from engine.stages.train.asked import settings_of
+from engine.stages.train.prepare import optimizer_of
 from engine.stages.train.run import _model, _run
 from engine.stages.train.samples import load_samples
 from engine.training import adapters
@@ -113,7 +114,11 @@ def bare_of(work: Any) -> Callable[[int], None]:
     texts = [reader.first_text(index) for index in range(len(samples.latents))]
     model = _model(work, torch.device("cpu"))[0]
     parameters = list(adapters.trained(model).values())
-    optimizer, rng, step = optimizer_of(spec, parameters), torch.Generator().manual_seed(0), 0
+    optimizer, rng, step = (
+        optimizer_of(spec, parameters, spec.learning_rate, spec.seed),
+        torch.Generator().manual_seed(0),
+        0,
+    )
 
     def go(steps: int) -> None:
         nonlocal step

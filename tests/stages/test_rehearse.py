@@ -215,7 +215,7 @@ def test_an_optimizer_that_cannot_be_made_is_said_by_its_word(
     def missing(*_: object, **__: object) -> None:
         raise MissingPackage("pip install it")
 
-    monkeypatch.setattr(run, "make_optimizer", missing)
+    monkeypatch.setattr(run, "optimizer_of", missing)
     with pytest.raises(StageError, match=r"train\.optimizer: pip install it"):
         rehearse(work(folder, tmp_path / "out"))
 

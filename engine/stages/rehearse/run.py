@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 import torch
@@ -15,12 +15,12 @@ from engine.endings import StageError
 from engine.seam import Work
 from engine.stages.rehearse.spec import RehearseRuntime, RehearseSpec
 from engine.stages.train.layers import match
-from engine.stages.train.prepare import blaming, prepare
+from engine.stages.train.prepare import blaming, optimizer_of, prepare
 from engine.training import noise
 from engine.training.adapters import trained
 from engine.training.devices import TorchIsOlder, can_shard
 from engine.training.offload import offloaded
-from engine.training.optimizers import MissingPackage, make_optimizer
+from engine.training.optimizers import MissingPackage
 from engine.training.walk import Checkpointing, Course
 from engine.wan.denoise import predict
 from engine.wan.outline import outline, short_model
@@ -102,7 +102,8 @@ def _in_turn(found: re.Match[str]) -> str:
 def _step(work: Rehearsal, model: WanTransformer3DModel, device: torch.device) -> float:
     """Take one step on random latents; returns its loss."""
     own = trained(model)
-    optimizer = _optimizer(work.spec, own)
+    with blaming("train.optimizer", MissingPackage, *FAILURES):
+        optimizer = optimizer_of(work.spec, list(own.values()), RATE, SEED)
     with _as_asked(work, device):
         loss = _loss(work, model, device)
         loss.backward()
@@ -115,15 +116,6 @@ def _step(work: Rehearsal, model: WanTransformer3DModel, device: torch.device) -
     with blaming("train.optimizer", *FAILURES):
         optimizer.step()
     return loss.item()
-
-
-def _optimizer(spec: RehearseSpec, own: Mapping[str, nn.Parameter]) -> torch.optim.Optimizer:
-    words = spec.optimizer.model_dump(exclude={"kind"})
-    rounding = spec.weights.rounding if spec.weights.kind == "bf16" else "none"
-    with blaming("train.optimizer", MissingPackage, *FAILURES):
-        return make_optimizer(
-            spec.optimizer.kind, list(own.values()), lr=RATE, rounding=rounding, seed=SEED, **words
-        )
 
 
 def _loss(work: Rehearsal, model: WanTransformer3DModel, device: torch.device) -> Tensor:

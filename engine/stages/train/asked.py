@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from functools import partial
 
 import torch
-from torch import nn
 
 from engine.stages.train.samples import Reader, Samples
 from engine.stages.train.spec import TrainRuntime, TrainSpec
@@ -13,7 +12,6 @@ from engine.training.crepa import Crepa, Projector
 from engine.training.evaluation import Item
 from engine.training.loop import Settings
 from engine.training.objective import Batch, Levelled, Objective
-from engine.training.optimizers import make_optimizer
 from engine.training.order import Order
 from engine.training.rollout import Rollout
 from engine.training.schedules import rate_factor
@@ -63,15 +61,6 @@ def crepa_of(spec: TrainSpec, reader: Reader) -> Crepa:
     said, width = spec.crepa, spec.transformer.heads * spec.transformer.head_width
     projector = Projector(width, reader.feature(0).shape[-1], spec.seed)
     return Crepa(projector, said.block, said.weight, said.falls, said.distance, said.neighbours, said.decay)
-
-
-def optimizer_of(spec: TrainSpec, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
-    """Return the optimizer over what is trained."""
-    rounding = spec.weights.rounding if spec.weights.kind == "bf16" else "none"
-    words = spec.optimizer.model_dump(exclude={"kind"})
-    return make_optimizer(
-        spec.optimizer.kind, parameters, lr=spec.learning_rate, rounding=rounding, seed=spec.seed, **words
-    )
 
 
 def settings_of(spec: TrainSpec, runtime: TrainRuntime, order: Order, state: State) -> Settings:

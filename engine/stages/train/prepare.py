@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import torch
 from diffusers import WanTransformer3DModel
+from torch import nn
 
 from engine.device import PRECISIONS
 from engine.endings import StageError
@@ -17,6 +18,7 @@ from engine.stages.train.layers import linear_layers, match
 from engine.stages.train.spec import TrainRuntime, TrainSpec
 from engine.training import adapters
 from engine.training.offload import settle
+from engine.training.optimizers import make_optimizer
 from engine.training.quantise import USUAL_ERROR, CannotQuantise, Report, move, quantise
 from engine.wan.attention import NoSuchKernels, use_kernels
 from engine.wan.feed_forward import chunk_feed_forward
@@ -86,6 +88,15 @@ def adapter_of(spec: TrainSpec | RehearseSpec, layers: Sequence[str]) -> adapter
     if "targets" in said:
         said["targets"] = [re.escape(layer) for layer in layers]
     return ADAPTERS[spec.adapter.kind](**said)
+
+
+def optimizer_of(
+    spec: TrainSpec | RehearseSpec, parameters: Sequence[nn.Parameter], rate: float, seed: int
+) -> torch.optim.Optimizer:
+    """Return the optimizer that a recipe asks for, over what is trained."""
+    rounding = spec.weights.rounding if spec.weights.kind == "bf16" else "none"
+    words = spec.optimizer.model_dump(exclude={"kind"})
+    return make_optimizer(spec.optimizer.kind, parameters, lr=rate, rounding=rounding, seed=seed, **words)
 
 
 @contextmanager

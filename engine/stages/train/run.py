@@ -13,14 +13,14 @@ from torch import Tensor
 
 from engine.device import PRECISIONS, choose
 from engine.endings import Interrupted, StageError
-from engine.stages.train.asked import batches_of, crepa_of, items_of, objective_of, optimizer_of, settings_of
-from engine.stages.train.prepare import adapted_layers, blaming, prepare
+from engine.stages.train.asked import batches_of, crepa_of, items_of, objective_of, settings_of
+from engine.stages.train.prepare import adapted_layers, blaming, optimizer_of, prepare
 from engine.stages.train.samples import Reader, Samples, Training, load_samples
 from engine.stages.train.start import LEAF, Unusable, take
 from engine.training import adapters, checkpoints
 from engine.training.averages import Ema
 from engine.training.devices import Devices, Disagree, FirstFailed, TorchIsOlder, joined
-from engine.training.evaluation import Curve, evaluate, still
+from engine.training.evaluation import Curve, Item, evaluate, still
 from engine.training.loop import Losses, Metrics, NotFinite, Stopped, Watch
 from engine.training.loop import train as train_loop
 from engine.training.noise import NoLevel
@@ -136,7 +136,7 @@ def _run(
         crepa.projector.to(device)
         trained |= crepa.parameters
     with blaming("train.optimizer.kind", MissingPackage):
-        state = State(trained, optimizer_of(spec, list(trained.values())))
+        state = State(trained, optimizer_of(spec, list(trained.values()), spec.learning_rate, spec.seed))
     if spec.ema.kind != "none":
         where = torch.device("cpu") if work.runtime.ema_on == "cpu" else device
         settings = spec.ema.model_dump(exclude={"kind"})
@@ -183,10 +183,11 @@ class _Run:
 
         The best is that of the weights: their average is handed on as it is at the end.
         """
-        state, curves = self.state, dict[str, Curve]()
+        state, curves, reader = self.state, dict[str, Curve](), self.reader
+        items = items_of(self.work.spec, self.objective, reader.samples, reader)
         for which in ("last", "ema") if state.ema is not None else ("last",):
             with self._weights(which):
-                measured = self._measured()
+                measured = self._measured(items)
             # the first device's counts, or those that round otherwise would find another best, and save alone
             if (curve := self.devices.of_all(measured)[0]) is None:
                 return False
@@ -206,7 +207,7 @@ class _Run:
         self._say(f"evaluation loss {found.loss:.4f}{average} after step {state.step}")
         return True
 
-    def _measured(self) -> Curve | None:
+    def _measured(self, items: Sequence[Item]) -> Curve | None:
         reader = self.reader
 
         def said(noisy_BCFHW: Tensor, sigma_B: Tensor, indices: Sequence[int]) -> Tensor:
@@ -214,7 +215,7 @@ class _Run:
             return denoiser.predict(noisy_BCFHW, sigma_B, None, Course())
 
         return evaluate(
-            said, reader.latent, items_of(self.work.spec, self.objective, reader.samples, reader), self.model,
+            said, reader.latent, items, self.model,
             self.objective.loss, seed=self.work.spec.seed, step=self.state.step,
             micro_batch=self.work.runtime.micro_batch,
             # all stop before the same forward pass: in one of sharded blocks, each waits for the others
